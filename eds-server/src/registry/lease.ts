@@ -1,0 +1,61 @@
+/**
+ * A lease is the registry's promise to keep an instance until a deadline. Its clock model: deadlines are in
+ * lease time (see expiry.ts), taken from the registry's own monotonic clock when a heartbeat arrives; no time
+ * that a client sends is ever used, so skewed or jumping clocks of clients change nothing (F10).
+ *
+ * A lease lapses `ttlMs` after the last heartbeat (the instance becomes suspect) and ends after twice that (the
+ * instance is removed). The holder proves itself by a secret; only its SHA-256 is kept.
+ *
+ * What a lease does not guarantee: that the process is alive, or that no older process still runs. Fencing is
+ * the incarnation's work (incarnations.ts).
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Expiring } from './expiry.ts'
+import type { Instance } from './instance.ts'
+
+export const DEFAULT_TTL_MS = 15_000
+
+/** Heartbeats are due three times in a time to live: two may be lost before the lease lapses (F41). */
+export function heartbeatIntervalMs(ttlMs: number): number {
+  return Math.round(ttlMs / 3)
+}
+
+/** An instance as the registry holds it, with its lease if it has one. */
+export class Holding implements Expiring {
+  instance: Instance
+  /** SHA-256 of the lease secret, one character a byte; undefined for an instance without a lease. */
+  secretHash: string | undefined
+  /** Lease time of the last heartbeat. */
+  renewedAt: number
+  slot: number = -1
+
+  constructor(instance: Instance, secretHash: string | undefined, now: number) {
+    this.instance = instance
+    this.secretHash = secretHash
+    this.renewedAt = now
+  }
+
+  deadline(): number {
+    const { ttlMs, lapsed } = this.instance
+    return ttlMs === undefined ? Number.POSITIVE_INFINITY : this.renewedAt + (lapsed ? 2 * ttlMs : ttlMs)
+  }
+
+  isHeldWith(secret: string): boolean {
+    if (this.secretHash === undefined) return false
+    return timingSafeEqual(Buffer.from(this.secretHash, 'latin1'), sha256(secret))
+  }
+}
+
+/** A fresh 256-bit secret, base64url. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** What is kept of a secret: 32 one-byte characters, a third of a Buffer's weight. */
+export function hashSecret(secret: string): string {
+  return sha256(secret).toString('latin1')
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,222 @@
+/**
+ * What is true of all instances, and who may change it. Synchronous and in memory; everyone who wants to know
+ * of changes subscribes. A heartbeat that changes nothing that clients can see emits nothing.
+ */
+import type { Clock } from '../clock.ts'
+import type {
+  InstanceChange,
+  LeaseKey,
+  LeaseTerms,
+  Registered,
+  RegistryEvent,
+  RegistryEventType,
+} from './changes.ts'
+import { ExpiryWheel } from './expiry.ts'
+import { hostPort, type Instance, type InstanceRecord, isSameInstance, type Status } from './instance.ts'
+import { DEFAULT_TTL_MS, Holding, hashSecret, newSecret } from './lease.ts'
+import { conflict, superseded, unknownAddress, wrongSecret } from './refusals.ts'
+import { DEFAULT_LIMITS, type Limits, ServiceTable } from './service-table.ts'
+import type { Store } from './store.ts'
+import { type EndedBy, Tombstones } from './tombstones.ts'
+
+export interface RegistryOptions {
+  readonly clock: Clock
+  readonly store: Store
+  /** Time to live of a lease that asks for none, milliseconds. Default 15,000. */
+  readonly ttlMs?: number
+  readonly limits?: Limits
+}
+
+type Listener = (event: RegistryEvent) => void
+
+export class Registry {
+  readonly #clock: Clock
+  readonly #store: Store
+  readonly #ttlMs: number
+  readonly #table: ServiceTable
+  readonly #tombstones: Tombstones
+  readonly #wheel: ExpiryWheel<Holding>
+  readonly #listeners = new Set<Listener>()
+
+  constructor(options: RegistryOptions) {
+    this.#clock = options.clock
+    this.#store = options.store
+    this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS
+    this.#table = new ServiceTable(options.limits ?? DEFAULT_LIMITS)
+    this.#wheel = new ExpiryWheel(options.clock, holding => this.#overdue(holding))
+    const stored = options.store.load()
+    // Without a store the wall clock keeps the numbers rising over restarts. Only 410 against 404 hangs on it.
+    this.#tombstones = new Tombstones(
+      Math.max(stored.lastIncarnation, this.#clock.wallTime().getTime() * 1000),
+    )
+    for (const { instance, secretHash } of stored.instances) {
+      const holding = new Holding(instance, secretHash, this.#wheel.now())
+      this.#table.put(holding)
+      this.#wheel.schedule(holding)
+    }
+  }
+
+  /**
+   * Adds an instance or updates the one of that id. `lease` undefined: no lease, the instance stays until it is
+   * removed. A live lease is updated only with its own secret (ROLLCALL_INSTANCE_CONFLICT otherwise), keeps its
+   * incarnation, and an identical record changes and emits nothing (F36, F37). An instance of another id at the
+   * same address is superseded: the newest life wins (F38).
+   */
+  register(record: InstanceRecord, lease: LeaseTerms | undefined): Registered {
+    const ttlMs = lease ? (lease.ttlMs ?? this.#ttlMs) : undefined
+    const held = this.#table.get(record.service, record.instanceId)
+    if (held && this.#isSameLife(held, lease)) {
+      this.#replace(held, { ...held.instance, ...record, ttlMs, lapsed: false }, 'updated')
+      this.#renewLease(held)
+      return { instance: held.instance, leaseSecret: lease?.secret, created: false }
+    }
+    if (!held) this.#table.assertRoomFor(record.service)
+    if (held) this.#remove(held, 'superseded')
+    this.#freeAddress(record)
+    const secret = lease ? (lease.secret ?? newSecret()) : undefined
+    const instance: Instance = {
+      ...record,
+      incarnation: this.#tombstones.nextIncarnation(),
+      lapsed: false,
+      ttlMs,
+      registeredAtMs: this.#clock.wallTime().getTime(),
+    }
+    const holding = new Holding(
+      instance,
+      secret === undefined ? undefined : hashSecret(secret),
+      this.#wheel.now(),
+    )
+    this.#table.put(holding)
+    this.#store.put(holding)
+    this.#wheel.schedule(holding)
+    this.#emit({ type: 'registered', instance, previous: undefined })
+    return { instance, leaseSecret: secret, created: true }
+  }
+
+  /** Renews the lease. A status other than the present one is taken over, but draining is not undone by it. */
+  heartbeat(service: string, instanceId: string, key: LeaseKey, status?: Status): Instance {
+    const held = this.#holdingOf(service, instanceId, key)
+    this.#renewLease(held)
+    if (status !== undefined && status !== held.instance.status && held.instance.status !== 'draining') {
+      this.#replace(held, { ...held.instance, status }, 'updated')
+    }
+    return held.instance
+  }
+
+  /** Changes what is given and leaves the rest. `key` may be missing only for an instance without a lease. */
+  patch(service: string, instanceId: string, key: LeaseKey | undefined, change: InstanceChange): Instance {
+    const held = this.#holdingOf(service, instanceId, key)
+    const type = change.status === 'draining' ? 'draining' : 'updated'
+    this.#replace(held, { ...held.instance, ...change }, type)
+    return held.instance
+  }
+
+  /** The instance takes no new requests from now on; it stays registered and its lease goes on. */
+  drain(service: string, instanceId: string, key: LeaseKey | undefined): Instance {
+    return this.patch(service, instanceId, key, { status: 'draining' })
+  }
+
+  deregister(service: string, instanceId: string, key: LeaseKey | undefined): Instance {
+    return this.#remove(this.#holdingOf(service, instanceId, key), 'deregistered')
+  }
+
+  /** An operator's removal by address, without a key. The holder of a lease learns of it at its next heartbeat. */
+  removeAt(service: string, address: string, port: number): Instance {
+    const held = this.#table.at(service, address, port)
+    if (held) return this.#remove(held, 'deregistered')
+    throw unknownAddress(service, hostPort({ address, port }))
+  }
+
+  /** The instances of a service; undefined for one never heard of, empty for one that lost its last. */
+  instances(service: string): readonly Instance[] | undefined {
+    const holdings = this.#table.holdings(service)
+    return holdings && Array.from(holdings.values(), held => held.instance)
+  }
+
+  services(): Iterable<string> {
+    return this.#table.names()
+  }
+
+  get(service: string, instanceId: string): Instance | undefined {
+    return this.#table.get(service, instanceId)?.instance
+  }
+
+  at(service: string, address: string, port: number): Instance | undefined {
+    return this.#table.at(service, address, port)?.instance
+  }
+
+  get instanceCount(): number {
+    return this.#table.instanceCount
+  }
+
+  /** Calls `listener` for every change, in order, before the change's caller gets its answer. Returns the way out. */
+  on(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    this.#wheel.close()
+    this.#listeners.clear()
+    this.#store.close()
+  }
+
+  #isSameLife(held: Holding, lease: LeaseTerms | undefined): boolean {
+    if (held.instance.ttlMs === undefined) return lease === undefined
+    if (lease?.secret !== undefined && held.isHeldWith(lease.secret)) return true
+    // A lapsed lease protects its id no longer; a live one does.
+    if (held.instance.lapsed) return false
+    throw conflict(held.instance.service, held.instance.instanceId)
+  }
+
+  #holdingOf(service: string, instanceId: string, key: LeaseKey | undefined): Holding {
+    const held = this.#table.get(service, instanceId)
+    if (!held) throw this.#tombstones.absent(service, instanceId, key?.incarnation)
+    if (held.instance.ttlMs === undefined && key === undefined) return held
+    if (key && key.incarnation !== held.instance.incarnation) {
+      throw superseded(service, instanceId, key.incarnation)
+    }
+    if (key && held.isHeldWith(key.secret)) return held
+    throw wrongSecret(service, instanceId)
+  }
+
+  #freeAddress(record: InstanceRecord): void {
+    const other = this.#table.at(record.service, record.address, record.port)
+    if (other && other.instance.instanceId !== record.instanceId) this.#remove(other, 'superseded')
+  }
+
+  #renewLease(held: Holding): void {
+    held.renewedAt = this.#wheel.now()
+    if (held.instance.lapsed) this.#replace(held, { ...held.instance, lapsed: false }, 'renewed')
+  }
+
+  #replace(held: Holding, instance: Instance, type: RegistryEventType): void {
+    const previous = held.instance
+    if (isSameInstance(previous, instance)) return
+    this.#freeAddress(instance)
+    held.instance = instance
+    this.#table.put(held, previous)
+    this.#wheel.schedule(held)
+    if (type !== 'lapsed' && type !== 'renewed') this.#store.put(held)
+    this.#emit({ type, instance, previous })
+  }
+
+  #remove(held: Holding, endedBy: EndedBy): Instance {
+    const { instance } = held
+    this.#wheel.cancel(held)
+    this.#table.remove(instance)
+    this.#store.remove(instance)
+    this.#tombstones.bury(instance, endedBy)
+    this.#emit({ type: endedBy, instance, previous: instance })
+    return instance
+  }
+
+  #overdue(held: Holding): void {
+    if (held.instance.lapsed) this.#remove(held, 'expired')
+    else this.#replace(held, { ...held.instance, lapsed: true }, 'lapsed')
+  }
+
+  #emit(event: RegistryEvent): void {
+    for (const listener of this.#listeners) listener(event)
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * A named, versioned, already encoded xDS message. It is encoded once per version; every stream that sends it
+ * shares these bytes.
+ */
+import { createHash } from 'node:crypto'
+import type { ResourceType } from './resource-type.ts'
+import { bytesField, stringField } from './wire.ts'
+
+export interface Resource {
+  readonly name: string
+  /** Content hash (X-20): equal content has an equal version on every server and after every restart. */
+  readonly version: string
+  /** The encoded `google.protobuf.Any` that holds the message. */
+  readonly any: Buffer
+}
+
+/** Wraps an encoded message of the given type as a resource. */
+export function createResource(type: ResourceType, name: string, message: Uint8Array): Resource {
+  const version = createHash('sha256').update(message).digest('base64url').slice(0, 16)
+  const any = Buffer.concat([stringField(1, type.typeUrl), bytesField(2, message)])
+  return { name, version, any }
+}
