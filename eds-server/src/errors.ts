@@ -16,6 +16,12 @@ export const ERROR_TABLE = {
     retryable: false,
     title: 'The lease secret is not that of the instance',
   },
+  ROLLCALL_ORIGIN_REFUSED: {
+    http: 403,
+    grpc: 7,
+    retryable: false,
+    title: 'The request names a foreign host or comes from another web site',
+  },
   ROLLCALL_ROUTE_UNKNOWN: { http: 404, grpc: 12, retryable: false, title: 'There is no such route' },
   ROLLCALL_SERVICE_UNKNOWN: {
     http: 404,
@@ -24,6 +30,18 @@ export const ERROR_TABLE = {
     title: 'No instance ever registered under this service',
   },
   ROLLCALL_INSTANCE_UNKNOWN: { http: 404, grpc: 5, retryable: false, title: 'There is no such instance' },
+  ROLLCALL_METHOD_NOT_ALLOWED: {
+    http: 405,
+    grpc: 12,
+    retryable: false,
+    title: 'The route does not know this method',
+  },
+  ROLLCALL_REQUEST_TIMEOUT: {
+    http: 408,
+    grpc: 4,
+    retryable: true,
+    title: 'The request did not arrive in time',
+  },
   ROLLCALL_INSTANCE_CONFLICT: {
     http: 409,
     grpc: 6,
@@ -59,6 +77,12 @@ export const ERROR_TABLE = {
     grpc: 3,
     retryable: false,
     title: 'The media type is not supported',
+  },
+  ROLLCALL_HEADERS_TOO_LARGE: {
+    http: 431,
+    grpc: 8,
+    retryable: false,
+    title: 'The header block is larger than 16 KiB',
   },
   ROLLCALL_INTERNAL: { http: 500, grpc: 13, retryable: true, title: 'The server failed' },
   ROLLCALL_NOT_READY: {

@@ -40,7 +40,7 @@ export class ManualClock implements Clock {
       this.#now = Math.max(this.#now, next.at)
       next.fire()
     }
-    this.#now = end
+    this.#now = Math.max(this.#now, end)
   }
 
   /** A stall: time passes and nothing runs; what became due runs late, all at once. */

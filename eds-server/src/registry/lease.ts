@@ -9,7 +9,7 @@
  * What a lease does not guarantee: that the process is alive, or that no older process still runs. Fencing is
  * the incarnation's work (incarnations.ts).
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Expiring } from './expiry.ts'
 import type { Instance } from './instance.ts'
 
@@ -57,5 +57,5 @@ export function hashSecret(secret: string): string {
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'buffer')
 }

@@ -12,7 +12,14 @@ import type {
   RegistryEventType,
 } from './changes.ts'
 import { ExpiryWheel } from './expiry.ts'
-import { hostPort, type Instance, type InstanceRecord, isSameInstance, type Status } from './instance.ts'
+import {
+  copyOf,
+  hostPort,
+  type Instance,
+  type InstanceRecord,
+  isSameInstance,
+  type Status,
+} from './instance.ts'
 import { DEFAULT_TTL_MS, Holding, hashSecret, newSecret } from './lease.ts'
 import { conflict, superseded, unknownAddress, wrongSecret } from './refusals.ts'
 import { DEFAULT_LIMITS, type Limits, ServiceTable } from './service-table.ts'
@@ -74,13 +81,13 @@ export class Registry {
     if (held) this.#remove(held, 'superseded')
     this.#freeAddress(record)
     const secret = lease ? (lease.secret ?? newSecret()) : undefined
-    const instance: Instance = {
+    const instance = copyOf({
       ...record,
       incarnation: this.#tombstones.nextIncarnation(),
       lapsed: false,
       ttlMs,
       registeredAtMs: this.#clock.wallTime().getTime(),
-    }
+    })
     const holding = new Holding(
       instance,
       secret === undefined ? undefined : hashSecret(secret),
@@ -190,9 +197,10 @@ export class Registry {
     if (held.instance.lapsed) this.#replace(held, { ...held.instance, lapsed: false }, 'renewed')
   }
 
-  #replace(held: Holding, instance: Instance, type: RegistryEventType): void {
+  #replace(held: Holding, changed: Instance, type: RegistryEventType): void {
     const previous = held.instance
-    if (isSameInstance(previous, instance)) return
+    if (isSameInstance(previous, changed)) return
+    const instance = copyOf(changed)
     this.#freeAddress(instance)
     held.instance = instance
     this.#table.put(held, previous)

@@ -1,0 +1,63 @@
+/**
+ * What the routes work with: the registry, and the ports that server.ts fills with the layers that http/ must
+ * not know.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { Clock } from '../clock.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { AdmitAddress } from './address.ts'
+
+export type HttpApp = FastifyInstance<
+  Server,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+/** How many clients subscribe to the service, how many know its present state, and which do not. */
+export interface DeliveryReport {
+  readonly subscribers: number
+  readonly acked: number
+  readonly pending: readonly {
+    readonly node: string
+    readonly cluster: string
+    readonly state: 'STALE' | 'NACKED' | 'NOT_SENT'
+  }[]
+}
+
+export interface DeliveryWait {
+  readonly timeoutMs: number
+  /** Aborts when the caller has gone or the server stops. */
+  readonly signal?: AbortSignal
+}
+
+/** Who knows of a change. Each answer comes when every client knows, or at the deadline; lateness is no error. */
+export interface Delivery {
+  settled(service: string, wait: DeliveryWait): Promise<DeliveryReport>
+  live(service: string, instanceId: string, wait: DeliveryWait): Promise<DeliveryReport>
+  gone(service: string, instanceId: string, wait: DeliveryWait): Promise<DeliveryReport>
+}
+
+export interface Readiness {
+  readonly ready: boolean
+  /** Why not, for people. */
+  readonly reason?: string
+}
+
+export interface HttpContext {
+  readonly registry: Registry
+  readonly delivery: Delivery
+  /** The connected clients, each as a JSON object. */
+  readonly nodes: () => readonly unknown[]
+  readonly readiness: () => Readiness
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly logger: FastifyBaseLogger
+  readonly admitAddress: AdmitAddress
+  /** Aborts when the server begins to stop: long answers end. */
+  readonly stopping: AbortSignal
+}

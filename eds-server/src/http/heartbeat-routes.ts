@@ -1,0 +1,110 @@
+/**
+ * Renewing leases. The single heartbeat is the hot path: its headers and its one field are checked by hand, no
+ * schema runs, nothing is logged and nothing is awaited. The batch is for agents that speak for many instances.
+ */
+import { invalidArgument, RollcallError } from '../errors.ts'
+import { STATUSES, type Status } from '../registry/instance.ts'
+import { batchAnswer, noContent, problems } from './answers.ts'
+import type { HttpApp, HttpContext } from './context.ts'
+import { leaseKey } from './lease-headers.ts'
+import { parseInstanceId, parseServiceName } from './names.ts'
+import { type InstanceParams, instanceParams, leaseHeaders, noQuery } from './parameters.ts'
+import { batchBody, heartbeatBody } from './schemas.ts'
+
+/** 1,000 heartbeats of the longest names. */
+const BATCH_BYTES_MAX = 512 * 1024
+
+export function heartbeatRoutes(app: HttpApp, context: HttpContext): void {
+  singleRoute(app, context)
+  batchRoute(app, context)
+}
+
+function singleRoute(app: HttpApp, { registry, metrics }: HttpContext): void {
+  app.put<{ Params: InstanceParams }>(
+    '/v1/services/:service/instances/:instanceId/heartbeat',
+    {
+      config: { documented: { params: instanceParams, headers: leaseHeaders, body: heartbeatBody } },
+      schema: {
+        summary: 'Renew a lease',
+        description:
+          'Due every lease.heartbeatIntervalMs of the registration. The body is optional; a status other than the present one is taken over. 404 and ROLLCALL_LEASE_EXPIRED ask to register again with the full record; the other codes of 410 say that this life is over.',
+        tags: ['instances'],
+        response: { 204: noContent, ...problems(400, 401, 404, 410, 413) },
+      },
+    },
+    (request, reply) => {
+      const { params, headers, body } = request
+      try {
+        const service = parseServiceName(params.service)
+        const instanceId = parseInstanceId(params.instanceId)
+        registry.heartbeat(service, instanceId, leaseKey(headers), statusIn(body))
+      } catch (error) {
+        metrics.heartbeat('refused')
+        throw error
+      }
+      metrics.heartbeat('renewed')
+      reply.code(204).send()
+    },
+  )
+}
+
+function batchRoute(app: HttpApp, { registry, metrics }: HttpContext): void {
+  app.post(
+    '/v1/heartbeats',
+    {
+      bodyLimit: BATCH_BYTES_MAX,
+      schema: {
+        summary: 'Renew many leases',
+        description:
+          'Each heartbeat stands for itself: the answer names those that were refused, with the status and code that they would have got alone. A malformed batch is refused as a whole and renews nothing.',
+        tags: ['instances'],
+        querystring: noQuery,
+        body: batchBody,
+        response: { 200: batchAnswer, ...problems(400, 413) },
+      },
+    },
+    ({ body: { heartbeats } }, reply) => {
+      const refused = []
+      for (const { service, instanceId, incarnation, leaseSecret: secret, status } of heartbeats) {
+        try {
+          registry.heartbeat(
+            parseServiceName(service),
+            parseInstanceId(instanceId),
+            { incarnation, secret },
+            status,
+          )
+        } catch (thrown) {
+          if (!(thrown instanceof RollcallError)) throw thrown
+          const { httpStatus, code, message: detail } = thrown
+          refused.push({ service, instanceId, status: httpStatus, code, detail })
+        }
+      }
+      const renewed = heartbeats.length - refused.length
+      metrics.heartbeat('renewed', renewed)
+      metrics.heartbeat('refused', refused.length)
+      reply.send({ renewed, refused })
+    },
+  )
+}
+
+const KNOWN_STATUSES: ReadonlySet<unknown> = new Set(STATUSES)
+
+/** What `heartbeatBody` says, by hand. */
+function statusIn(body: unknown): Status | undefined {
+  if (body === undefined) return undefined
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw invalidArgument(
+      'body',
+      Array.isArray(body) ? 'an array' : body,
+      'a JSON object with at most a status',
+    )
+  }
+  for (const field in body) {
+    if (field !== 'status')
+      throw invalidArgument(field.slice(0, 100), field, 'a field of a heartbeat; there is: status')
+  }
+  const { status } = body as { status?: unknown }
+  if (status === undefined || KNOWN_STATUSES.has(status)) return status as Status | undefined
+  const shownStatus = typeof status === 'object' && status !== null ? 'an object' : status
+  throw invalidArgument('status', shownStatus, `one of ${STATUSES.join(', ')}`)
+}

@@ -1,0 +1,162 @@
+/**
+ * Every metric of the server, and the only file that knows the metrics library. docs/metrics.md repeats the names
+ * and a test compares the two. Names are public: never reused. No label carries an instance, a client or a path.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry as MetricRegistry } from 'prom-client'
+import type { ErrorCode } from './errors.ts'
+
+export type HeartbeatResult = 'renewed' | 'refused'
+export type StreamVariant = 'sotw' | 'delta'
+
+/** The instances of one service in one state, now. */
+export interface InstanceCount {
+  readonly service: string
+  /** The status; `lapsed` for those whose heartbeats are overdue. */
+  readonly status: string
+  readonly count: number
+}
+
+export interface MetricDescription {
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly labels: readonly string[]
+}
+
+const PUBLICATION_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
+
+export class Metrics {
+  readonly #registry = new MetricRegistry()
+  readonly #described: MetricDescription[] = []
+  readonly #heartbeats = this.#counter('rollcall_registry_heartbeats_total', 'Heartbeats by result', [
+    'result',
+  ])
+  readonly #heartbeat: Readonly<Record<HeartbeatResult, Counter.Internal>> = {
+    renewed: this.#heartbeats.labels('renewed'),
+    refused: this.#heartbeats.labels('refused'),
+  }
+  readonly #expirations = this.#counter(
+    'rollcall_registry_expirations_total',
+    'Instances removed by expiry',
+    ['service'],
+  )
+  readonly #problems = this.#counter(
+    'rollcall_http_problems_total',
+    'Error answers of the HTTP API by code',
+    ['code'],
+  )
+  readonly #streams = this.#gauge('rollcall_xds_streams', 'Open streams', ['variant', 'aggregated'])
+  readonly #responses = this.#counter('rollcall_xds_responses_total', 'Responses sent', ['type_url'])
+  readonly #responseBytes = this.#counter('rollcall_xds_response_bytes_total', 'Bytes of responses sent', [
+    'type_url',
+  ])
+  readonly #slowClients = this.#counter(
+    'rollcall_xds_slow_clients_total',
+    'Streams closed because the client read too slowly',
+    [],
+  )
+  readonly #acks = this.#counter('rollcall_xds_acks_total', 'Responses that clients took', ['type_url'])
+  readonly #nacks = this.#counter('rollcall_xds_nacks_total', 'Responses that clients refused', ['type_url'])
+  readonly #publication = this.#histogram(
+    'rollcall_publication_duration_seconds',
+    'Building one service and handing it to all of its streams',
+    [],
+    PUBLICATION_SECONDS,
+  )
+
+  readonly contentType: string = this.#registry.contentType
+  #readInstances: () => Iterable<InstanceCount> = () => []
+  #readEventStreams: () => number = () => 0
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry })
+    const instances = this.#gauge(
+      'rollcall_registry_instances',
+      'Registered instances',
+      ['service', 'status'],
+      () => {
+        instances.reset()
+        for (const { service, status, count } of this.#readInstances())
+          instances.set({ service, status }, count)
+      },
+    )
+    const streams = this.#gauge('rollcall_http_event_streams', 'Open event streams', [], () => {
+      streams.set(this.#readEventStreams())
+    })
+  }
+
+  heartbeat(result: HeartbeatResult, count = 1): void {
+    this.#heartbeat[result].inc(count)
+  }
+
+  expired(service: string): void {
+    this.#expirations.inc({ service })
+  }
+
+  problem(code: ErrorCode): void {
+    this.#problems.inc({ code })
+  }
+
+  streamOpened(variant: StreamVariant, aggregated: boolean): void {
+    this.#streams.inc({ variant, aggregated: String(aggregated) })
+  }
+
+  streamClosed(variant: StreamVariant, aggregated: boolean): void {
+    this.#streams.dec({ variant, aggregated: String(aggregated) })
+  }
+
+  responseSent(typeUrl: string, _variant: StreamVariant, bytes: number): void {
+    this.#responses.inc({ type_url: typeUrl })
+    this.#responseBytes.inc({ type_url: typeUrl }, bytes)
+  }
+
+  acked(typeUrl: string): void {
+    this.#acks.inc({ type_url: typeUrl })
+  }
+
+  nacked(typeUrl: string): void {
+    this.#nacks.inc({ type_url: typeUrl })
+  }
+
+  slowClientClosed(): void {
+    this.#slowClients.inc()
+  }
+
+  published(seconds: number): void {
+    this.#publication.observe(seconds)
+  }
+
+  /** Asked at each scrape. */
+  readInstances(read: () => Iterable<InstanceCount>): void {
+    this.#readInstances = read
+  }
+
+  /** Asked at each scrape. */
+  readEventStreams(read: () => number): void {
+    this.#readEventStreams = read
+  }
+
+  /** Our own metrics, without those of the process and of the runtime. */
+  describe(): MetricDescription[] {
+    return this.#described
+  }
+
+  /** The Prometheus text format, as `contentType` says. */
+  render(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    this.#described.push({ name, type: 'counter', labels: labelNames })
+    return new Counter({ name, help, labelNames, registers: [this.#registry] })
+  }
+
+  #gauge(name: string, help: string, labelNames: string[], collect?: () => void): Gauge {
+    this.#described.push({ name, type: 'gauge', labels: labelNames })
+    return new Gauge({ name, help, labelNames, registers: [this.#registry], ...(collect && { collect }) })
+  }
+
+  #histogram(name: string, help: string, labelNames: string[], buckets: number[]): Histogram {
+    this.#described.push({ name, type: 'histogram', labels: labelNames })
+    return new Histogram({ name, help, labelNames, buckets, registers: [this.#registry] })
+  }
+}

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Delivery } from '../../../eds-server/src/endpoints/delivery.ts'
+import { Publisher } from '../../../eds-server/src/endpoints/publisher.ts'
+import { RollcallError } from '../../../eds-server/src/errors.ts'
+import { Registry } from '../../../eds-server/src/registry/registry.ts'
+import { memoryStore } from '../../../eds-server/src/registry/store.ts'
+import { LinearCache, type Watcher } from '../../../eds-server/src/xds/linear-cache.ts'
+import type { PendingState } from '../../../eds-server/src/xds/node-status.ts'
+import { ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import { summaryOf } from '../../world/assignments.ts'
+import { ManualClock } from '../../world/manual-clock.ts'
+import { record, SECRET } from '../../world/records.ts'
+
+const SERVICE = 'myservice'
+
+/** A subscriber that keeps every content it was offered and ACKs when told to. */
+class Subscriber implements Watcher {
+  readonly node: string
+  readonly cluster = 'front'
+  readonly seen: string[][] = []
+  readonly #cache: LinearCache
+  #acked = -1
+
+  constructor(cache: LinearCache, node: string) {
+    this.node = node
+    this.#cache = cache
+    cache.watch(SERVICE, this)
+  }
+
+  /** What a push takes, milliseconds. */
+  costMs = 0
+  clock: ManualClock | undefined
+
+  changed(): void {
+    this.clock?.stall(this.costMs)
+    this.seen.push(summaryOf(this.#cache.get(SERVICE)))
+  }
+
+  released(): void {
+    this.changed()
+  }
+
+  ack(): void {
+    this.#acked = this.#cache.revisionOf(SERVICE)
+    this.#cache.settled(SERVICE, this)
+  }
+
+  ackedRevision(): number {
+    return this.#acked
+  }
+
+  pendingState(): PendingState {
+    return 'STALE'
+  }
+
+  /** What it was offered since the last call. */
+  news(): string[][] {
+    return this.seen.splice(0)
+  }
+}
+
+function world() {
+  const clock = new ManualClock()
+  const registry = new Registry({ clock, store: memoryStore })
+  const demand = (service: string) => publisher.demand(service)
+  const cache = new LinearCache(ENDPOINT, { demand, clock })
+  const publisher = new Publisher({ clock, registry, cache })
+  const delivery = new Delivery({ clock, registry, publisher, cache })
+  const register = (port: number, change = {}) =>
+    registry.register(record({ instanceId: `i${port}`, port, ...change }), { secret: SECRET }).instance
+  return { clock, registry, cache, publisher, delivery, register }
+}
+
+/** Lets promises that are already settled run their continuations. */
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+test('a change is published at once, and what follows together after a rest of three times the cost', () => {
+  const { clock, cache, register } = world()
+  const envoy = new Subscriber(cache, 'front-1')
+  envoy.clock = clock
+  envoy.costMs = 5
+  register(1)
+  clock.advance(0)
+  assert.deepEqual(envoy.news(), [['1 HEALTHY']])
+  for (let port = 2; port <= 10; port++) {
+    register(port)
+    clock.advance(1)
+  }
+  clock.advance(5)
+  assert.deepEqual(envoy.news(), [], '14 of 15 ms of rest')
+  clock.advance(1)
+  const [all, ...more] = envoy.news()
+  assert.equal(all?.length, 10)
+  assert.deepEqual(more, [])
+})
+
+test('the rest is bounded, and a service that costs nothing never rests', () => {
+  const { clock, cache, register } = world()
+  const envoy = new Subscriber(cache, 'front-1')
+  register(1)
+  clock.advance(0)
+  register(2)
+  clock.advance(0)
+  assert.equal(envoy.news().length, 2)
+  envoy.clock = clock
+  envoy.costMs = 1000
+  register(3)
+  clock.advance(0)
+  register(4)
+  clock.advance(99)
+  assert.equal(envoy.news().length, 1)
+  clock.advance(1)
+  assert.equal(envoy.news().length, 1)
+})
+
+test('a service that nobody watches is built when somebody does, and not before', () => {
+  const { clock, cache, register } = world()
+  for (let port = 1; port <= 3; port++) register(port)
+  clock.advance(1000)
+  assert.equal(clock.pendingTimers, 1, 'the timer of the leases, none of the publisher')
+  assert.equal(cache.get(SERVICE), undefined)
+  new Subscriber(cache, 'front-1')
+  assert.equal(summaryOf(cache.get(SERVICE)).length, 3)
+})
+
+test('F36: what no client can see is not published', () => {
+  const { clock, cache, registry, register } = world()
+  const { incarnation } = register(1)
+  clock.advance(100)
+  const envoy = new Subscriber(cache, 'front-1')
+  const before = cache.revision
+  register(1)
+  register(2, { status: 'starting' })
+  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET })
+  clock.advance(100)
+  assert.deepEqual(envoy.news(), [])
+  assert.equal(cache.revision, before)
+})
+
+test('a removal is told as UNHEALTHY, and left out when every subscriber has ACKed that (X-50)', async () => {
+  const { clock, cache, registry, register } = world()
+  register(1)
+  register(2)
+  clock.advance(100)
+  const envoys = ['front-1', 'front-2'].map(node => new Subscriber(cache, node))
+  for (const envoy of envoys) envoy.ack()
+  registry.removeAt(SERVICE, '127.0.0.1', 1)
+  clock.advance(0)
+  assert.deepEqual(envoys[0]?.news(), [['1 UNHEALTHY', '2 HEALTHY']])
+  envoys[0]?.ack()
+  await turn()
+  assert.deepEqual(envoys[0]?.news(), [], 'one subscriber has not ACKed yet')
+  envoys[1]?.ack()
+  await turn()
+  assert.deepEqual(envoys[0]?.news(), [['2 HEALTHY']])
+})
+
+test('a subscriber that never ACKs holds a removal up for half a second and no longer', async () => {
+  const { clock, cache, registry, register } = world()
+  register(1)
+  clock.advance(100)
+  const silent = new Subscriber(cache, 'stopped')
+  registry.removeAt(SERVICE, '127.0.0.1', 1)
+  clock.advance(499)
+  await turn()
+  assert.deepEqual(silent.news(), [['1 UNHEALTHY']])
+  clock.advance(1)
+  await turn()
+  assert.deepEqual(silent.news(), [[]], 'the last one gone is an assignment without endpoints')
+})
+
+test('without subscribers a removal is one step, and an instance that was never offered is no removal', () => {
+  const { clock, cache, registry, register } = world()
+  register(1)
+  register(2, { status: 'starting' })
+  clock.advance(100)
+  registry.removeAt(SERVICE, '127.0.0.1', 1)
+  clock.advance(100)
+  const envoy = new Subscriber(cache, 'front-1')
+  assert.deepEqual(summaryOf(cache.get(SERVICE)), [])
+  registry.removeAt(SERVICE, '127.0.0.1', 2)
+  clock.advance(100)
+  assert.deepEqual(envoy.news(), [])
+})
+
+test('F38: an address that comes back while it is withdrawn is one endpoint, and a healthy one', async () => {
+  const { clock, cache, registry, register } = world()
+  register(1)
+  clock.advance(100)
+  const envoy = new Subscriber(cache, 'front-1')
+  registry.removeAt(SERVICE, '127.0.0.1', 1)
+  clock.advance(30)
+  assert.deepEqual(envoy.news(), [['1 UNHEALTHY']])
+  register(1, { instanceId: 'young' })
+  clock.advance(30)
+  assert.deepEqual(envoy.news(), [['1 HEALTHY']])
+  envoy.ack()
+  await turn()
+  clock.advance(1000)
+  assert.deepEqual(envoy.news(), [])
+})
+
+test('a second removal at the same address waits for its own ACKs, not for those of the first', async () => {
+  const { clock, cache, registry, register } = world()
+  register(1)
+  clock.advance(100)
+  const silent = new Subscriber(cache, 'stopped')
+  registry.removeAt(SERVICE, '127.0.0.1', 1)
+  clock.advance(100)
+  register(1, { instanceId: 'young' })
+  clock.advance(300)
+  registry.removeAt(SERVICE, '127.0.0.1', 1)
+  clock.advance(200)
+  await turn()
+  assert.deepEqual(silent.news().at(-1), ['1 UNHEALTHY'], 'the first removal is overdue, the second is not')
+  clock.advance(300)
+  await turn()
+  assert.deepEqual(silent.news().at(-1), [])
+})
+
+test('an instance that moves leaves its old address in two steps', async () => {
+  const { clock, cache, register } = world()
+  register(1)
+  clock.advance(100)
+  const envoy = new Subscriber(cache, 'front-1')
+  register(1, { port: 9 })
+  clock.advance(0)
+  assert.deepEqual(envoy.news(), [['1 UNHEALTHY', '9 HEALTHY']])
+  envoy.ack()
+  await turn()
+  assert.deepEqual(envoy.news(), [['9 HEALTHY']])
+})
+
+test('live() resolves when all have ACKed, and names who has not at its deadline', async () => {
+  const { clock, cache, delivery, register } = world()
+  const [quick, slow] = ['quick', 'slow'].map(node => new Subscriber(cache, node))
+  register(1)
+  const late = delivery.live(SERVICE, 'i1', { timeoutMs: 1000 })
+  await turn()
+  quick?.ack()
+  clock.advance(1000)
+  assert.deepEqual(await late, {
+    subscribers: 2,
+    acked: 1,
+    pending: [{ node: 'slow', cluster: 'front', state: 'STALE' }],
+  })
+  const whole = delivery.live(SERVICE, 'i1', { timeoutMs: 1000 })
+  await turn()
+  slow?.ack()
+  assert.deepEqual(await whole, { subscribers: 2, acked: 2, pending: [] })
+})
+
+test('live() of an instance that is starting waits until it is offered, or says that it is not', async () => {
+  const { clock, registry, delivery, register } = world()
+  const { incarnation } = register(1, { status: 'starting' })
+  const waited = delivery.live(SERVICE, 'i1', { timeoutMs: 1000 })
+  const refused = assert.rejects(delivery.live(SERVICE, 'i1', { timeoutMs: 10 }), error => {
+    return error instanceof RollcallError && error.code === 'ROLLCALL_NOT_READY'
+  })
+  clock.advance(10)
+  await refused
+  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, 'healthy')
+  assert.deepEqual(await waited, { subscribers: 0, acked: 0, pending: [] })
+  await assert.rejects(delivery.live(SERVICE, 'never', { timeoutMs: 10 }), {
+    code: 'ROLLCALL_INSTANCE_UNKNOWN',
+  })
+})
+
+test('gone() waits for both steps of the removal', async () => {
+  const { clock, cache, registry, delivery, register } = world()
+  register(1)
+  clock.advance(100)
+  const envoy = new Subscriber(cache, 'front-1')
+  registry.removeAt(SERVICE, '127.0.0.1', 1)
+  let isGone = false
+  const gone = delivery.gone(SERVICE, 'i1', { timeoutMs: 1000 }).then(report => {
+    isGone = true
+    return report
+  })
+  await turn()
+  assert.deepEqual(envoy.news(), [['1 UNHEALTHY']])
+  envoy.ack()
+  await turn()
+  assert.deepEqual(envoy.news(), [[]])
+  assert.equal(isGone, false)
+  envoy.ack()
+  assert.deepEqual(await gone, { subscribers: 1, acked: 1, pending: [] })
+})
+
+test('close() leaves no timer behind', () => {
+  const { clock, registry, publisher, register } = world()
+  register(1)
+  publisher.close()
+  registry.close()
+  assert.equal(clock.pendingTimers, 0)
+})
