@@ -1,29 +1,88 @@
 /** What differs between xDS resource types, as properties: no branch on a type URL anywhere else. */
+import { assignmentNameOf } from './cluster-message.ts'
+
 export interface ResourceType {
   readonly typeUrl: string
+  /** The full name of the typed discovery service that serves this type alone (X-01). */
+  readonly discoveryService: string
   /** SotW responses carry the complete set; absence deletes (X-30). Otherwise they may carry a part (X-31). */
   readonly fullStateInSotw: boolean
   /** A first request without names means everything (X-23, X-25). */
   readonly legacyWildcard: boolean
+  /** What a new or changed resource of this type waits for before a client uses it (X-33). */
+  readonly awaits: Awaited | undefined
 }
 
-function resourceType(typeUrl: string, fullStateInSotw: boolean): ResourceType {
-  return { typeUrl, fullStateInSotw, legacyWildcard: fullStateInSotw }
+export interface Awaited {
+  readonly typeUrl: string
+  /** The name of the resource that the one in this `Any` waits for, if it waits for one. */
+  readonly nameOf: (any: Uint8Array) => string | undefined
 }
 
-/** In make-before-break order (X-32): on one aggregated stream an earlier type is sent before a later one. */
-export const CLUSTER: ResourceType = resourceType('type.googleapis.com/envoy.config.cluster.v3.Cluster', true)
+type Properties = Partial<Pick<ResourceType, 'fullStateInSotw' | 'legacyWildcard' | 'awaits'>>
+
+function resourceType(message: string, service: string, properties: Properties = {}): ResourceType {
+  return {
+    typeUrl: `type.googleapis.com/${message}`,
+    discoveryService: `envoy.service.${service}`,
+    fullStateInSotw: false,
+    legacyWildcard: false,
+    awaits: undefined,
+    ...properties,
+  }
+}
+
+const FULL_STATE: Properties = { fullStateInSotw: true, legacyWildcard: true }
+
 export const ENDPOINT: ResourceType = resourceType(
-  'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
-  false,
+  'envoy.config.endpoint.v3.ClusterLoadAssignment',
+  'endpoint.v3.EndpointDiscoveryService',
+)
+export const CLUSTER: ResourceType = resourceType(
+  'envoy.config.cluster.v3.Cluster',
+  'cluster.v3.ClusterDiscoveryService',
+  { ...FULL_STATE, awaits: { typeUrl: ENDPOINT.typeUrl, nameOf: assignmentNameOf } },
 )
 export const LISTENER: ResourceType = resourceType(
-  'type.googleapis.com/envoy.config.listener.v3.Listener',
-  true,
+  'envoy.config.listener.v3.Listener',
+  'listener.v3.ListenerDiscoveryService',
+  FULL_STATE,
 )
 export const ROUTE: ResourceType = resourceType(
-  'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
-  false,
+  'envoy.config.route.v3.RouteConfiguration',
+  'route.v3.RouteDiscoveryService',
+)
+export const SCOPED_ROUTE: ResourceType = resourceType(
+  'envoy.config.route.v3.ScopedRouteConfiguration',
+  'route.v3.ScopedRoutesDiscoveryService',
+  FULL_STATE,
+)
+export const VIRTUAL_HOST: ResourceType = resourceType(
+  'envoy.config.route.v3.VirtualHost',
+  'route.v3.VirtualHostDiscoveryService',
+)
+export const SECRET: ResourceType = resourceType(
+  'envoy.extensions.transport_sockets.tls.v3.Secret',
+  'secret.v3.SecretDiscoveryService',
+)
+export const RUNTIME: ResourceType = resourceType(
+  'envoy.service.runtime.v3.Runtime',
+  'runtime.v3.RuntimeDiscoveryService',
+)
+export const EXTENSION_CONFIG: ResourceType = resourceType(
+  'envoy.config.core.v3.TypedExtensionConfig',
+  'extension.v3.ExtensionConfigDiscoveryService',
 )
 
-export const RESOURCE_TYPES: readonly ResourceType[] = [CLUSTER, ENDPOINT, LISTENER, ROUTE]
+/** In make-before-break order (X-32): on one aggregated stream an earlier type is sent before a later one. */
+export const RESOURCE_TYPES: readonly ResourceType[] = [
+  CLUSTER,
+  ENDPOINT,
+  LISTENER,
+  ROUTE,
+  SCOPED_ROUTE,
+  VIRTUAL_HOST,
+  SECRET,
+  RUNTIME,
+  EXTENSION_CONFIG,
+]

@@ -16,7 +16,18 @@ export interface Resource {
 
 /** Wraps an encoded message of the given type as a resource. */
 export function createResource(type: ResourceType, name: string, message: Uint8Array): Resource {
-  const version = createHash('sha256').update(message).digest('base64url').slice(0, 16)
   const any = Buffer.concat([stringField(1, type.typeUrl), bytesField(2, message)])
-  return { name, version, any }
+  return { name, version: digest(message), any }
+}
+
+/** The version of a set of resources, which does not depend on their order. One resource: its own version. */
+export function versionOf(resources: readonly Resource[]): string {
+  const [first] = resources
+  if (first && resources.length === 1) return first.version
+  const parts = resources.map(({ name, version }) => JSON.stringify([name, version]))
+  return digest(parts.sort().join('\n'))
+}
+
+function digest(content: Uint8Array | string): string {
+  return createHash('sha256').update(content).digest('base64url').slice(0, 16)
 }

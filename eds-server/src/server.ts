@@ -1,0 +1,117 @@
+/**
+ * The composition root: the only file that imports every layer. The way of the data is registry -> publisher ->
+ * cache -> streams; what http/ may know of the layers behind it is handed to it here.
+ */
+import { hostname } from 'node:os'
+import type { Logger } from 'pino'
+import { type Clock, systemClock } from './clock.ts'
+import type { Config } from './config.ts'
+import { Delivery } from './endpoints/delivery.ts'
+import { buildAssignment } from './endpoints/endpoint-builder.ts'
+import { Publisher } from './endpoints/publisher.ts'
+import { RollcallError } from './errors.ts'
+import { createApp } from './http/app.ts'
+import type { HttpApp } from './http/context.ts'
+import { type InstanceCount, Metrics } from './metrics.ts'
+import { Registry } from './registry/registry.ts'
+import { memoryStore } from './registry/store.ts'
+import { XdsServer } from './xds/grpc-server.ts'
+import { LinearCache } from './xds/linear-cache.ts'
+import { createResource } from './xds/resource.ts'
+import { ENDPOINT } from './xds/resource-type.ts'
+
+export interface RunningServer {
+  readonly grpcPort: number
+  readonly httpPort: number
+  /** Answers what is in flight, ends the streams, frees the ports. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** Streams that have not ended by themselves after this are cut. */
+const STOP_GRACE_MS = 5000
+
+/** Rejects with ROLLCALL_PORT_IN_USE where a port is taken; then nothing is left listening. */
+export async function startServer(
+  config: Config,
+  logger: Logger,
+  clock: Clock = systemClock,
+): Promise<RunningServer> {
+  const metrics = new Metrics()
+  const registry = new Registry({ clock, store: memoryStore, ttlMs: config.leaseTtlMs })
+  // A service never heard of is told as empty, so that a cluster which waits for it goes on (X-40, X-68).
+  const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
+  const demand = (service: string) => publisher.demand(service)
+  const endpoints = new LinearCache(ENDPOINT, { placeholder, demand, clock })
+  const publisher = new Publisher({
+    clock,
+    registry,
+    cache: endpoints,
+    published: durationMs => metrics.published(durationMs / 1000),
+  })
+  const identifier = `rollcall/${hostname()}`
+  const xds = new XdsServer({ caches: [endpoints], logger, clock, identifier, observer: metrics })
+  observeRegistry(registry, metrics)
+
+  const ports: number[] = []
+  const app = createApp({
+    ...config,
+    registry,
+    metrics,
+    logger,
+    clock,
+    delivery: new Delivery({ clock, registry, publisher, cache: endpoints }),
+    nodes: () => xds.nodes(),
+    readiness: () => ({ ready: true }),
+    ownPorts: () => ports,
+  })
+  const stop = async (): Promise<void> => {
+    await Promise.all([app.close(), xds.stop(STOP_GRACE_MS)])
+    publisher.close()
+    registry.close()
+  }
+  try {
+    ports.push(await xds.listen(config.host, config.grpcPort))
+    ports.push(await listen(app, config.host, config.httpPort))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const [grpcPort = 0, httpPort = 0] = ports
+  let stopped: Promise<void> | undefined
+  return {
+    grpcPort,
+    httpPort,
+    stop() {
+      stopped ??= stop()
+      return stopped
+    },
+  }
+}
+
+async function listen(app: HttpApp, host: string, port: number): Promise<number> {
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
+    const message = `the HTTP port ${port} of ${host} is already in use`
+    throw new RollcallError('ROLLCALL_PORT_IN_USE', message, { field: '--http-port', value: port, cause })
+  }
+  const address = app.server.address()
+  return typeof address === 'object' && address ? address.port : port
+}
+
+function observeRegistry(registry: Registry, metrics: Metrics): void {
+  registry.on(({ type, instance }) => {
+    if (type === 'expired') metrics.expired(instance.service)
+  })
+  metrics.readInstances(() => Array.from(registry.services()).flatMap(service => countsOf(registry, service)))
+}
+
+function countsOf(registry: Registry, service: string): InstanceCount[] {
+  const counts = new Map<string, number>()
+  for (const { status, lapsed } of registry.instances(service) ?? []) {
+    const shown = lapsed ? 'lapsed' : status
+    counts.set(shown, (counts.get(shown) ?? 0) + 1)
+  }
+  return Array.from(counts, ([status, count]) => ({ service, status, count }))
+}

@@ -1,0 +1,73 @@
+/** One caller that waits for the ACKs of one name: told of each ACK, it never asks again and again. */
+import type { Clock, Timer } from '../clock.ts'
+import type { LinearCache, Watcher } from './linear-cache.ts'
+import type { AckReport, PendingNode } from './node-status.ts'
+
+export class AckWaiter {
+  readonly name: string
+  readonly #cache: LinearCache
+  readonly #revision: number
+  readonly #pending = new Set<Watcher>()
+  readonly #done: (report: AckReport) => void
+  #isDone = false
+  #timer: Timer | undefined
+  #signal: AbortSignal | undefined
+
+  /** Calls `done` once. Waits for the revision that the name has now. */
+  constructor(cache: LinearCache, name: string, done: (report: AckReport) => void) {
+    this.name = name
+    this.#cache = cache
+    this.#revision = cache.revisionOf(name)
+    this.#done = done
+  }
+
+  start(clock: Clock, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal }): void {
+    for (const watcher of this.#cache.watchersOf(this.name)) this.joined(watcher)
+    if (this.#pending.size === 0 || signal?.aborted) {
+      this.#finish()
+      return
+    }
+    this.#timer = clock.setTimer(timeoutMs, this.#finish)
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#finish)
+  }
+
+  joined(watcher: Watcher): void {
+    if (!this.#hasAcked(watcher)) this.#pending.add(watcher)
+  }
+
+  left(watcher: Watcher): void {
+    this.#noLongerPending(watcher)
+  }
+
+  settled(watcher: Watcher): void {
+    if (this.#hasAcked(watcher)) this.#noLongerPending(watcher)
+  }
+
+  #noLongerPending(watcher: Watcher): void {
+    if (this.#pending.delete(watcher) && this.#pending.size === 0) this.#finish()
+  }
+
+  #hasAcked(watcher: Watcher): boolean {
+    return watcher.ackedRevision(this.name) >= this.#revision
+  }
+
+  readonly #finish = (): void => {
+    if (this.#isDone) return
+    this.#isDone = true
+    this.#timer?.cancel()
+    this.#signal?.removeEventListener('abort', this.#finish)
+    this.#done(this.#report())
+  }
+
+  #report(): AckReport {
+    const watchers = this.#cache.watchersOf(this.name)
+    const pending: PendingNode[] = []
+    for (const watcher of watchers) {
+      if (this.#hasAcked(watcher)) continue
+      const { node, cluster } = watcher
+      pending.push({ node, cluster, state: watcher.pendingState(this.name) })
+    }
+    return { subscribers: watchers.size, acked: watchers.size - pending.length, pending }
+  }
+}

@@ -1,0 +1,13 @@
+/** Incremental over a stream: `DeltaAggregatedResources` and the typed `Delta…` methods. */
+import { DeltaSubscription } from './delta-subscription.ts'
+import { type DeltaDiscoveryRequest, decodeDeltaDiscoveryRequest } from './discovery-request.ts'
+import type { Protocol } from './stream-context.ts'
+
+export const DELTA: Protocol<DeltaDiscoveryRequest> = {
+  name: 'delta',
+  decode: decodeDeltaDiscoveryRequest,
+  namesIn: ({ subscribe, initialVersions }) =>
+    initialVersions.size === 0 ? subscribe : new Set([...subscribe, ...initialVersions.keys()]),
+  subscribe: (source, interest) => new DeltaSubscription(source, interest),
+  encode: (encoder, typeUrl, response) => encoder.delta(typeUrl, response),
+}

@@ -1,0 +1,81 @@
+/**
+ * Frames discovery responses from parts that are encoded already. All of a response but its nonce is the same on
+ * every stream and kept beside the resource; protobuf fields may come in any order, so the nonce goes last.
+ */
+import type { ResourceSet } from './linear-cache.ts'
+import type { Resource } from './resource.ts'
+import { bytesField, stringField } from './wire.ts'
+
+/** What is next to tell the client, unframed. */
+export interface Response {
+  readonly nonce: string
+  readonly version: string
+  readonly resources: readonly Resource[]
+  /** Delta only: names that the client must know not to exist. */
+  readonly removed: readonly string[]
+  /** Those of `resources` whose content is new to this stream. */
+  readonly changed: readonly Resource[]
+  /** The shared set that `resources` is, where it is one: its encoding can be shared too. */
+  readonly set: ResourceSet | undefined
+}
+
+const SOTW = { VERSION: 1, RESOURCES: 2, TYPE_URL: 4, NONCE: 5, CONTROL_PLANE: 6 } as const
+const DELTA = { VERSION: 1, RESOURCES: 2, TYPE_URL: 4, NONCE: 5, REMOVED: 6, CONTROL_PLANE: 7 } as const
+const RESOURCE = { VERSION: 1, RESOURCE: 2, NAME: 3 } as const
+
+/** One per server: `identifier` tells clients which one answers (X-09). */
+export class ResponseEncoder {
+  readonly #controlPlane: Buffer
+  readonly #sotwBodies = new WeakMap<object, Buffer>()
+  readonly #deltaBodies = new WeakMap<object, Buffer>()
+
+  constructor(identifier: string) {
+    this.#controlPlane = stringField(1, identifier)
+  }
+
+  sotw(typeUrl: string, response: Response): Buffer {
+    const body = shared(this.#sotwBodies, response, () =>
+      Buffer.concat([
+        stringField(SOTW.VERSION, response.version),
+        stringField(SOTW.TYPE_URL, typeUrl),
+        bytesField(SOTW.CONTROL_PLANE, this.#controlPlane),
+        ...response.resources.map(({ any }) => bytesField(SOTW.RESOURCES, any)),
+      ]),
+    )
+    return Buffer.concat([body, stringField(SOTW.NONCE, response.nonce)])
+  }
+
+  delta(typeUrl: string, response: Response): Buffer {
+    const body = shared(this.#deltaBodies, response, () =>
+      Buffer.concat([
+        stringField(DELTA.VERSION, response.version),
+        stringField(DELTA.TYPE_URL, typeUrl),
+        bytesField(DELTA.CONTROL_PLANE, this.#controlPlane),
+        ...response.resources.map(resource => bytesField(DELTA.RESOURCES, named(resource))),
+      ]),
+    )
+    const removed = response.removed.map(name => stringField(DELTA.REMOVED, name))
+    return Buffer.concat([body, ...removed, stringField(DELTA.NONCE, response.nonce)])
+  }
+}
+
+/** The body from beside its one resource or its shared set; other combinations are too many to keep. */
+function shared(bodies: WeakMap<object, Buffer>, { set, resources }: Response, encode: () => Buffer): Buffer {
+  const key = set ?? (resources.length === 1 ? resources[0] : undefined)
+  if (!key) return encode()
+  let body = bodies.get(key)
+  if (!body) {
+    body = encode()
+    bodies.set(key, body)
+  }
+  return body
+}
+
+/** Delta's `Resource`: the name and version beside the message. */
+function named({ name, version, any }: Resource): Buffer {
+  return Buffer.concat([
+    stringField(RESOURCE.VERSION, version),
+    bytesField(RESOURCE.RESOURCE, any),
+    stringField(RESOURCE.NAME, name),
+  ])
+}

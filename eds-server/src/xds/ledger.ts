@@ -1,0 +1,157 @@
+/**
+ * What one stream was told of one type, and what of that the client has accepted. It holds the one response that
+ * may be outstanding; an ACK raises the acknowledged revision of each name in it, a NACK only marks them.
+ */
+import type { RequestError } from './discovery-request.ts'
+import type { Resource } from './resource.ts'
+
+/** What a client said to the response that was outstanding. */
+export interface Verdict {
+  readonly version: string
+  readonly nonce: string
+  readonly names: readonly string[]
+  /** Present in a NACK. */
+  readonly error: RequestError | undefined
+}
+
+/** What the client was told last of one name. */
+interface Told {
+  /** Undefined: that it does not exist. */
+  readonly version: string | undefined
+  readonly revision: number
+  /** The newest revision of the name that was ACKed; -1 for none. */
+  ackedRevision: number
+  state: 'sent' | 'accepted' | 'rejected'
+}
+
+interface Outstanding {
+  readonly nonce: string
+  readonly version: string
+  readonly told: ReadonlyMap<string, Told>
+  floor: number | undefined
+}
+
+export interface Telling {
+  readonly nonce: string
+  readonly version: string
+  readonly resources: readonly Resource[]
+  readonly removed: readonly string[]
+  /** Present when the response is the full state: the revision of all of it. */
+  readonly floor: number | undefined
+}
+
+export class Ledger {
+  readonly #told = new Map<string, Told>()
+  #outstanding: Outstanding | undefined
+  /** Whatever is subscribed was ACKed up to this revision; -1 for nothing. */
+  #floor = -1
+  #lastNonce = ''
+  #isLastRejected = false
+
+  get isOutstanding(): boolean {
+    return this.#outstanding !== undefined
+  }
+
+  /** The nonce of the newest response; empty before the first. */
+  get lastNonce(): string {
+    return this.#lastNonce
+  }
+
+  /** The client has accepted something, on this stream or (delta) on an earlier one. */
+  get hasAccepted(): boolean {
+    return this.#floor >= 0 || Array.from(this.#told.values()).some(told => told.state === 'accepted')
+  }
+
+  names(): Iterable<string> {
+    return this.#told.keys()
+  }
+
+  /** The version that the client was told last; undefined for none, or that the name does not exist. */
+  versionOf(name: string): string | undefined {
+    return this.#told.get(name)?.version
+  }
+
+  isKnown(name: string): boolean {
+    return this.#told.has(name)
+  }
+
+  isRejected(name: string): boolean {
+    return this.#told.get(name)?.state === 'rejected'
+  }
+
+  ackedRevision(name: string): number {
+    return Math.max(this.#floor, this.#told.get(name)?.ackedRevision ?? -1)
+  }
+
+  /** Notes a response as outstanding. */
+  tell(telling: Telling, revisionOf: (name: string) => number): void {
+    const { nonce, version, resources, removed, floor } = telling
+    const told = new Map<string, Told>()
+    const note = (name: string, toldVersion: string | undefined): void => {
+      const ackedRevision = this.#told.get(name)?.ackedRevision ?? -1
+      told.set(name, { version: toldVersion, revision: revisionOf(name), ackedRevision, state: 'sent' })
+    }
+    for (const resource of resources) note(resource.name, resource.version)
+    for (const name of removed) note(name, undefined)
+    // With the full state absence deletes.
+    if (floor !== undefined) this.#told.clear()
+    for (const [name, each] of told) this.#told.set(name, each)
+    this.#outstanding = { nonce, version, told, floor }
+    this.#lastNonce = nonce
+  }
+
+  /**
+   * Ends the outstanding response if the nonce names it: an ACK or, with an error, a NACK. What was forgotten
+   * meanwhile stays so.
+   */
+  settle(
+    nonce: string,
+    error: RequestError | undefined,
+    covers: (name: string) => boolean,
+  ): Verdict | undefined {
+    const outstanding = this.#outstanding
+    if (!outstanding || nonce !== outstanding.nonce) return undefined
+    const { told, version, floor } = outstanding
+    this.#outstanding = undefined
+    this.#isLastRejected = error !== undefined
+    for (const [name, each] of told) {
+      each.state = error ? 'rejected' : 'accepted'
+      if (error) continue
+      each.ackedRevision = each.revision
+      // Forgotten and covered again while it was under way: the client took it for the new subscription.
+      if (covers(name)) this.#told.set(name, each)
+    }
+    if (!error && floor !== undefined) this.#floor = floor
+    return { version, nonce, names: [...told.keys()], error }
+  }
+
+  /** Notes what the client has from an earlier stream. */
+  recall(name: string, version: string): void {
+    this.#told.set(name, { version, revision: -1, ackedRevision: -1, state: 'accepted' })
+  }
+
+  /** The name changed and changed back: an ACK of its content stands for the new revision. Says if there was one. */
+  renew(name: string, revision: number): boolean {
+    const told = this.#told.get(name)
+    if (told?.state !== 'accepted') return false
+    told.ackedRevision = revision
+    return true
+  }
+
+  /** The same for the full state. */
+  renewAll(revision: number): boolean {
+    if (this.#floor < 0 || this.#isLastRejected) return false
+    this.#floor = revision
+    return true
+  }
+
+  forget(name: string): void {
+    this.#told.delete(name)
+  }
+
+  /** More is subscribed than the full state that was ACKed, or is under way, covered. */
+  uncover(): void {
+    this.#floor = -1
+    if (this.#outstanding) this.#outstanding.floor = undefined
+  }
+}

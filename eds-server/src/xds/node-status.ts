@@ -1,0 +1,95 @@
+/** Who is connected and what each client has: the views that operators read, gathered from the open streams. */
+
+/** - `STALE`: sent, not ACKed; `NACKED`: refused as it is now; `NOT_SENT`: nothing was sent yet. */
+export type PendingState = 'STALE' | 'NACKED' | 'NOT_SENT'
+
+/** Which of the clients that subscribe to one name have ACKed it. */
+export interface AckReport {
+  readonly subscribers: number
+  readonly acked: number
+  readonly pending: readonly PendingNode[]
+}
+
+export interface PendingNode {
+  readonly node: string
+  readonly cluster: string
+  readonly state: PendingState
+}
+
+export interface NodeView {
+  readonly node: string
+  readonly cluster: string
+  /** Address and port of the client. */
+  readonly peer: string
+  /** ISO 8601. */
+  readonly connectedAt: string
+  /** One entry for each stream and type. */
+  readonly types: readonly TypeView[]
+}
+
+export interface TypeView {
+  readonly typeUrl: string
+  readonly protocol: 'sotw' | 'delta'
+  readonly aggregated: boolean
+  readonly state: 'SYNCED' | PendingState
+  /** The version that the client ACKed last; empty before the first ACK. */
+  readonly version: string
+  /** How many names are subscribed; under a wildcard, how many there are. */
+  readonly names: number
+  /** ISO 8601. */
+  readonly lastAckAt?: string
+  /** The last refusal, until the client ACKs something newer. */
+  readonly nack?: Nack
+}
+
+export interface Nack {
+  readonly version: string
+  readonly code: number
+  /** For people: its text differs from client to client, and clients cut it (X-15). */
+  readonly message: string
+  /** ISO 8601. */
+  readonly at: string
+}
+
+/** The part of a stream that is shown. */
+export interface ObservedStream {
+  /** Undefined until the first request has named the node. */
+  readonly node: { readonly id: string; readonly cluster: string } | undefined
+  readonly peer: string
+  readonly openedAt: Date
+  views(): TypeView[]
+}
+
+export class NodeStatus {
+  readonly #streams = new Set<ObservedStream>()
+
+  add(stream: ObservedStream): void {
+    this.#streams.add(stream)
+  }
+
+  remove(stream: ObservedStream): void {
+    this.#streams.delete(stream)
+  }
+
+  /** One view for each node and connection: a client with typed streams has several on one connection. */
+  nodes(): NodeView[] {
+    const views = new Map<string, { view: NodeView; types: TypeView[] }>()
+    for (const stream of this.#streams) {
+      if (!stream.node) continue
+      const key = JSON.stringify([stream.node.id, stream.peer])
+      const known = views.get(key)
+      if (known) known.types.push(...stream.views())
+      else views.set(key, viewOf(stream, stream.node))
+    }
+    return Array.from(views.values(), ({ view }) => view)
+  }
+}
+
+function viewOf(
+  stream: ObservedStream,
+  node: { id: string; cluster: string },
+): { view: NodeView; types: TypeView[] } {
+  const types = stream.views()
+  const connectedAt = stream.openedAt.toISOString()
+  return { view: { node: node.id, cluster: node.cluster, peer: stream.peer, connectedAt, types }, types }
+}

@@ -1,0 +1,40 @@
+/** What a request must keep to, and how a stream is refused that does not. */
+import { STATUS, type StreamLimits } from './stream-context.ts'
+
+/** A request that ends its stream with this status. */
+export class Refusal extends Error {
+  readonly code: number
+
+  constructor(code: number, details: string) {
+    super(details)
+    this.name = 'Refusal'
+    this.code = code
+  }
+}
+
+/** The type that is meant; `implied` is that of a typed service, undefined on an aggregated stream (X-02). */
+export function meantType(requested: string, implied: string | undefined): string {
+  const typeUrl = requested || implied
+  if (!typeUrl) throw new Refusal(STATUS.INVALID_ARGUMENT, 'type_url is missing')
+  if (implied && typeUrl !== implied) {
+    throw new Refusal(STATUS.INVALID_ARGUMENT, `type_url is not that of this service, ${implied}`)
+  }
+  return typeUrl
+}
+
+export function checkNames(names: Iterable<string>, limits: StreamLimits): void {
+  let count = 0
+  for (const name of names) {
+    count += 1
+    // A UTF-16 unit takes at most three bytes of UTF-8: most names need no counting.
+    if (name.length * 3 > limits.nameBytes && Buffer.byteLength(name) > limits.nameBytes) {
+      throw new Refusal(STATUS.INVALID_ARGUMENT, `a resource name is longer than ${limits.nameBytes} bytes`)
+    }
+  }
+  checkCount(count, limits)
+}
+
+export function checkCount(count: number, limits: StreamLimits): void {
+  if (count <= limits.names) return
+  throw new Refusal(STATUS.RESOURCE_EXHAUSTED, `more than ${limits.names} resource names`)
+}

@@ -1,0 +1,12 @@
+/** State of the world over a stream: `StreamAggregatedResources` and the typed `Stream…` methods. */
+import { type DiscoveryRequest, decodeDiscoveryRequest } from './discovery-request.ts'
+import { SotwSubscription } from './sotw-subscription.ts'
+import type { Protocol } from './stream-context.ts'
+
+export const SOTW: Protocol<DiscoveryRequest> = {
+  name: 'sotw',
+  decode: decodeDiscoveryRequest,
+  namesIn: request => request.names,
+  subscribe: (source, interest) => new SotwSubscription(source, interest),
+  encode: (encoder, typeUrl, response) => encoder.sotw(typeUrl, response),
+}

@@ -1,0 +1,223 @@
+/**
+ * What one stream asked of one type, and what it must be told next: a state machine without I/O (xds-rules.md
+ * 1.10). At most one response is un-ACKed; what changes meanwhile is kept as a set of dirty names, so that a slow
+ * client costs no memory and a stale nonce loses nothing (X-18). The two forms of the protocol are its subclasses.
+ */
+import type { RequestError } from './discovery-request.ts'
+import type { Response } from './discovery-response.ts'
+import { Ledger, type Verdict } from './ledger.ts'
+import { type LinearCache, type ResourceSet, WILDCARD } from './linear-cache.ts'
+import type { PendingState } from './node-status.ts'
+import { type Resource, versionOf } from './resource.ts'
+
+/** Told of what the subscription begins and ceases to watch, and of what the client has accepted. */
+export interface Interest {
+  watch(name: string): void
+  unwatch(name: string): void
+  /** WILDCARD: everything that is watched. */
+  settled(name: string): void
+}
+
+export type Source = Pick<
+  LinearCache,
+  'type' | 'get' | 'names' | 'all' | 'revision' | 'revisionOf' | 'placeholder' | 'isHeld'
+>
+
+export interface Plan {
+  readonly resources: readonly Resource[]
+  readonly removed: readonly string[]
+  readonly set?: ResourceSet
+  /** Present when this is the full state: its revision. */
+  readonly floor?: number
+}
+
+/** gRPC clients take no message above 4 MiB: a response is cut between resources before that. */
+const RESPONSE_BYTES = 3 * 1024 * 1024
+
+export abstract class Subscription<Request> {
+  protected readonly source: Source
+  protected readonly ledger: Ledger = new Ledger()
+  protected readonly dirty: Set<string> = new Set()
+  /** Dirty names that must be told even if the client has them at this version. */
+  protected readonly forced: Set<string> = new Set()
+  /** A response is due even if it is empty. */
+  protected owesAnswer = false
+  readonly #interest: Interest
+  readonly #names = new Set<string>()
+  #isWildcard = false
+
+  constructor(source: Source, interest: Interest) {
+    this.source = source
+    this.#interest = interest
+  }
+
+  /** Takes a request; says what it means for the outstanding response, if it means anything for it. */
+  abstract request(request: Request): Verdict | undefined
+
+  /** Takes from the dirty names what the next response tells; undefined if there is nothing to tell. */
+  protected abstract plan(): Plan | undefined
+  /** The version of the name that the client shows from an earlier stream; empty for none. */
+  protected abstract shownVersion(name: string): string
+  /** What stands in for a subscribed name that does not exist. */
+  protected abstract substitute(name: string): Resource | undefined
+  /** Whether this form of the protocol can tell absence, and this client must be told it. */
+  protected abstract tellsAbsence(isForced: boolean, toldVersion: string | undefined): boolean
+
+  get names(): ReadonlySet<string> {
+    return this.#names
+  }
+
+  get isWildcard(): boolean {
+    return this.#isWildcard
+  }
+
+  get isOutstanding(): boolean {
+    return this.ledger.isOutstanding
+  }
+
+  /** Something is to be told that is not told yet. */
+  get isBehind(): boolean {
+    return this.dirty.size > 0 || this.owesAnswer
+  }
+
+  get hasAccepted(): boolean {
+    return this.ledger.hasAccepted
+  }
+
+  covers(name: string): boolean {
+    return this.#isWildcard || this.#names.has(name)
+  }
+
+  /** The resource changed, or came, or went. */
+  changed(name: string): void {
+    if (this.covers(name)) this.dirty.add(name)
+  }
+
+  /** Tells the name again, although it did not change; but nothing that the client refused. */
+  resend(name: string): void {
+    const resource = this.source.get(name) ?? this.substitute(name)
+    if (!this.covers(name) || !resource) return
+    if (this.ledger.isRejected(name) && this.ledger.versionOf(name) === resource.version) return
+    this.need(name)
+  }
+
+  /** The next response, which is outstanding from then on; undefined while one is, or if nothing is due. */
+  respond(nonce: string): Response | undefined {
+    if (this.isOutstanding || !this.isBehind) return undefined
+    // Never anything after the last unsubscribe.
+    if (!this.#isWildcard && this.#names.size === 0) this.owesAnswer = false
+    const plan = this.plan()
+    if (!plan) return undefined
+    const { resources, removed, set, floor } = plan
+    const version = set?.version ?? versionOf(resources)
+    const changed = resources.filter(resource => this.ledger.versionOf(resource.name) !== resource.version)
+    this.ledger.tell({ nonce, version, resources, removed, floor }, name => this.source.revisionOf(name))
+    this.owesAnswer = false
+    return { nonce, version, resources, removed, changed, set }
+  }
+
+  /** The newest revision of the name that the client ACKed; -1 for none. */
+  ackedRevision(name: string): number {
+    return this.ledger.ackedRevision(name)
+  }
+
+  /** Where a name stands that the client has not ACKed as it is now. */
+  pendingState(name: string): PendingState {
+    const current = (this.source.get(name) ?? this.substitute(name))?.version
+    if (this.ledger.isRejected(name) && this.ledger.versionOf(name) === current) return 'NACKED'
+    const isTold = this.tellsFullState ? this.ledger.lastNonce !== '' : this.ledger.isKnown(name)
+    return isTold ? 'STALE' : 'NOT_SENT'
+  }
+
+  protected subscribe(name: string): void {
+    this.ledger.uncover()
+    if (name !== WILDCARD) {
+      if (!this.#names.has(name)) this.#interest.watch(name)
+      this.#names.add(name)
+      this.need(name)
+    } else if (!this.#isWildcard) {
+      this.#isWildcard = true
+      this.#interest.watch(WILDCARD)
+      for (const each of this.source.names()) this.need(each)
+    }
+  }
+
+  /** Ends the interest in the name, or by WILDCARD in all that is not named; false if there was none. */
+  protected unsubscribe(name: string): boolean {
+    if (name === WILDCARD) {
+      if (!this.#isWildcard) return false
+      this.#isWildcard = false
+      for (const each of [...this.ledger.names(), ...this.dirty]) this.#forgetUncovered(each)
+    } else {
+      if (!this.#names.delete(name)) return false
+      this.#forgetUncovered(name)
+    }
+    this.#interest.unwatch(name)
+    return true
+  }
+
+  protected need(name: string): void {
+    this.dirty.add(name)
+    this.forced.add(name)
+  }
+
+  /** Whether each response is all that is subscribed. */
+  protected get tellsFullState(): boolean {
+    return false
+  }
+
+  /** Takes the dirty names apart into what to send, what to tell as absent and what the client knows already. */
+  protected collect(): Plan | undefined {
+    const resources: Resource[] = []
+    const removed: string[] = []
+    let bytes = 0
+    for (const name of this.dirty) {
+      if (this.source.isHeld(name, this.shownVersion(name))) continue
+      const isForced = this.forced.has(name)
+      const resource = this.source.get(name) ?? (isForced ? this.substitute(name) : undefined)
+      if (resource && (isForced || this.differs(name))) {
+        bytes += resource.any.length
+        if (bytes > RESPONSE_BYTES && resources.length > 0) break
+        resources.push(resource)
+      } else if (!resource && this.tellsAbsence(isForced, this.ledger.versionOf(name))) removed.push(name)
+      else this.#renew(name)
+      this.dirty.delete(name)
+      this.forced.delete(name)
+    }
+    const isNothing = resources.length + removed.length === 0 && !this.owesAnswer
+    return isNothing ? undefined : { resources, removed }
+  }
+
+  /** Whether the client was told something else of the name than what is true now. */
+  protected differs(name: string): boolean {
+    return this.ledger.versionOf(name) !== this.source.get(name)?.version
+  }
+
+  protected settle(nonce: string, error: RequestError | undefined): Verdict | undefined {
+    const verdict = this.ledger.settle(nonce, error, name => this.covers(name))
+    if (!verdict || error) return verdict
+    // What went while nothing covered it was marked by nobody.
+    for (const name of verdict.names) if (this.differs(name)) this.changed(name)
+    if (this.tellsFullState) this.#interest.settled(WILDCARD)
+    else for (const name of verdict.names) this.#interest.settled(name)
+    return verdict
+  }
+
+  /** It changed and changed back before it was sent: the client's ACK of that content stands. */
+  #renew(name: string): void {
+    const isRenewed = !this.differs(name) && this.ledger.renew(name, this.source.revisionOf(name))
+    if (isRenewed) this.#interest.settled(name)
+  }
+
+  /** The same for the full state. */
+  protected renewAll(): void {
+    if (this.ledger.renewAll(this.source.revision)) this.#interest.settled(WILDCARD)
+  }
+
+  #forgetUncovered(name: string): void {
+    if (this.covers(name)) return
+    this.ledger.forget(name)
+    this.dirty.delete(name)
+    this.forced.delete(name)
+  }
+}

@@ -1,0 +1,121 @@
+/** One type on one stream: joins a subscription to the cache that it watches, and keeps what operators are shown. */
+import type { CommonRequest } from './discovery-request.ts'
+import type { Response } from './discovery-response.ts'
+import type { Verdict } from './ledger.ts'
+import { type LinearCache, type Watcher, WILDCARD } from './linear-cache.ts'
+import type { Nack, PendingState, TypeView } from './node-status.ts'
+import type { Interest, Source, Subscription } from './subscription.ts'
+
+/** What a watch needs of the stream that it is on. */
+export interface WatchOwner {
+  readonly nodeId: string
+  readonly nodeCluster: string
+  /** Something may be ready to be sent. */
+  flush(): void
+  wallTime(): Date
+}
+
+export class Watch<Request extends CommonRequest> implements Watcher, Interest {
+  readonly cache: LinearCache
+  readonly subscription: Subscription<Request>
+  readonly #owner: WatchOwner
+  #ackedVersion = ''
+  #lastAckAt: string | undefined
+  #nack: Nack | undefined
+
+  constructor(
+    cache: LinearCache,
+    owner: WatchOwner,
+    subscribe: (source: Source, interest: Interest) => Subscription<Request>,
+  ) {
+    this.cache = cache
+    this.#owner = owner
+    this.subscription = subscribe(cache, this)
+  }
+
+  get node(): string {
+    return this.#owner.nodeId
+  }
+
+  get cluster(): string {
+    return this.#owner.nodeCluster
+  }
+
+  request(request: Request): Verdict | undefined {
+    const verdict = this.subscription.request(request)
+    if (!verdict) return undefined
+    const at = this.#owner.wallTime().toISOString()
+    if (verdict.error) {
+      this.#nack = { version: verdict.version, ...verdict.error, at }
+    } else {
+      this.#nack = undefined
+      this.#ackedVersion = verdict.version
+      this.#lastAckAt = at
+    }
+    return verdict
+  }
+
+  respond(nonce: string): Response | undefined {
+    return this.subscription.respond(nonce)
+  }
+
+  close(): void {
+    for (const name of this.subscription.names) this.unwatch(name)
+    if (this.subscription.isWildcard) this.unwatch(WILDCARD)
+  }
+
+  view(protocol: 'sotw' | 'delta', aggregated: boolean): TypeView {
+    const { names, isWildcard } = this.subscription
+    return {
+      typeUrl: this.cache.type.typeUrl,
+      protocol,
+      aggregated,
+      state: this.#state(),
+      version: this.#ackedVersion,
+      names: isWildcard ? new Set([...names, ...this.cache.names()]).size : names.size,
+      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt } : {}),
+      ...(this.#nack ? { nack: this.#nack } : {}),
+    }
+  }
+
+  #state(): TypeView['state'] {
+    const { isOutstanding, isBehind, hasAccepted } = this.subscription
+    if (isOutstanding) return 'STALE'
+    if (this.#nack) return 'NACKED'
+    if (!hasAccepted) return 'NOT_SENT'
+    return isBehind ? 'STALE' : 'SYNCED'
+  }
+
+  // What the cache tells.
+
+  changed(name: string): void {
+    this.subscription.changed(name)
+    this.#owner.flush()
+  }
+
+  released(): void {
+    this.#owner.flush()
+  }
+
+  ackedRevision(name: string): number {
+    return this.subscription.ackedRevision(name)
+  }
+
+  pendingState(name: string): PendingState {
+    return this.subscription.pendingState(name)
+  }
+
+  // What the subscription tells.
+
+  watch(name: string): void {
+    this.cache.watch(name, this)
+  }
+
+  unwatch(name: string): void {
+    this.cache.unwatch(name, this)
+  }
+
+  settled(name: string): void {
+    this.cache.settled(name, this)
+  }
+}

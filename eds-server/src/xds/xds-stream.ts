@@ -1,0 +1,245 @@
+/**
+ * One discovery stream over any transport: routes requests to the watch of their type and sends what is due, in
+ * make-before-break order, as fast as the client takes it. A bad request ends this stream and no other.
+ */
+import type { Timer } from '../clock.ts'
+import type { CommonRequest, Node } from './discovery-request.ts'
+import type { Response } from './discovery-response.ts'
+import type { Verdict } from './ledger.ts'
+import type { LinearCache } from './linear-cache.ts'
+import type { ObservedStream, TypeView } from './node-status.ts'
+import { checkCount, checkNames, meantType, Refusal } from './request-check.ts'
+import { StallGuard } from './stall-guard.ts'
+import { type Protocol, STATUS, type StreamContext, type Transport } from './stream-context.ts'
+import { Watch, type WatchOwner } from './watch.ts'
+import { MalformedMessage } from './wire-reader.ts'
+
+/** A node id is any text; what is kept of it, and of what else a client says, is bounded. */
+const KEPT_TEXT = 1024
+const LOGGED_NAMES = 20
+
+export class XdsStream<Request extends CommonRequest> implements ObservedStream, WatchOwner {
+  readonly openedAt: Date
+  /** Called once, when the stream is closed for either side. */
+  onClosed: (() => void) | undefined
+  readonly #protocol: Protocol<Request>
+  readonly #transport: Transport
+  readonly #context: StreamContext
+  /** Undefined on an aggregated stream, where each request names its type. */
+  readonly #impliedTypeUrl: string | undefined
+  readonly #watches = new Map<string, Watch<Request>>()
+  #ordered: readonly Watch<Request>[] = []
+  #node: Node | undefined
+  #sent = 0
+  #isWritable = true
+  #isClosed = false
+  #hasLoggedSilence = false
+  readonly #firstRequestTimer: Timer
+  readonly #stallGuard: StallGuard
+
+  constructor(
+    protocol: Protocol<Request>,
+    transport: Transport,
+    context: StreamContext,
+    impliedTypeUrl: string | undefined,
+  ) {
+    this.#protocol = protocol
+    this.#transport = transport
+    this.#context = context
+    this.#impliedTypeUrl = impliedTypeUrl
+    this.openedAt = context.clock.wallTime()
+    const { firstRequestMs, stalledMs } = context.limits
+    this.#stallGuard = new StallGuard(context.clock, stalledMs, () => this.#closeStalled())
+    this.#firstRequestTimer = context.clock.setTimer(firstRequestMs, () =>
+      this.#end(STATUS.DEADLINE_EXCEEDED, `no request within ${firstRequestMs} ms`),
+    )
+    context.status.add(this)
+    context.observer.streamOpened?.(protocol.name, this.#isAggregated)
+  }
+
+  get peer(): string {
+    return this.#transport.peer
+  }
+
+  get node(): Node | undefined {
+    return this.#node
+  }
+
+  get nodeId(): string {
+    return this.#node?.id ?? ''
+  }
+
+  get nodeCluster(): string {
+    return this.#node?.cluster ?? ''
+  }
+
+  wallTime(): Date {
+    return this.#context.clock.wallTime()
+  }
+
+  views(): TypeView[] {
+    return this.#ordered.map(watch => watch.view(this.#protocol.name, this.#isAggregated))
+  }
+
+  /** Takes one request off the wire. */
+  receive(bytes: Buffer): void {
+    if (this.#isClosed) return
+    try {
+      this.#handle(this.#protocol.decode(bytes, this.#node === undefined))
+    } catch (error) {
+      if (error instanceof Refusal) this.#end(error.code, error.message)
+      else if (error instanceof MalformedMessage) {
+        this.#end(STATUS.INVALID_ARGUMENT, `malformed request: ${error.message}`)
+      } else {
+        // A bug of ours costs this client its stream, and no other client anything.
+        this.#context.logger.error({ err: error, ...this.#who }, 'a request could not be handled')
+        this.#end(STATUS.INTERNAL, 'the request could not be handled')
+      }
+    }
+  }
+
+  /** The client has taken everything that was written. */
+  drained(): void {
+    this.#isWritable = true
+    this.#stallGuard.taken()
+    this.flush()
+  }
+
+  /** The client has gone, or the stream has ended. */
+  closed(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#firstRequestTimer.cancel()
+    this.#stallGuard.close()
+    for (const watch of this.#ordered) watch.close()
+    this.#context.status.remove(this)
+    this.#context.observer.streamClosed?.(this.#protocol.name, this.#isAggregated)
+    this.onClosed?.()
+  }
+
+  /** Ends the stream because the server stops: UNAVAILABLE, which clients take for a restart (X-11). */
+  stop(): void {
+    if (this.#isClosed) return
+    this.#sayAnything()
+    this.#end(STATUS.UNAVAILABLE, 'the server is stopping')
+  }
+
+  flush(): void {
+    for (const watch of this.#ordered) {
+      if (!this.#isWritable || this.#isClosed) return
+      const response = watch.respond(String(this.#sent + 1))
+      if (!response) continue
+      this.#send(watch, response)
+      this.#wake(watch, response)
+    }
+  }
+
+  get #isAggregated(): boolean {
+    return this.#impliedTypeUrl === undefined
+  }
+
+  get #who(): { node: string; peer: string } {
+    return { node: this.nodeId.slice(0, 200), peer: this.peer }
+  }
+
+  #handle(request: Request): void {
+    this.#firstRequestTimer.cancel()
+    this.#node ??= bounded(request.node)
+    const cache = this.#cacheFor(meantType(request.typeUrl, this.#impliedTypeUrl))
+    if (!cache) return
+    checkNames(this.#protocol.namesIn(request), this.#context.limits)
+    const watch = this.#watches.get(cache.type.typeUrl) ?? this.#open(cache)
+    const verdict = watch.request(request)
+    checkCount(watch.subscription.names.size, this.#context.limits)
+    if (verdict) this.#note(cache.type.typeUrl, verdict)
+    this.flush()
+  }
+
+  #cacheFor(typeUrl: string): LinearCache | undefined {
+    const cache = this.#context.caches.get(typeUrl)
+    if (!cache && !this.#hasLoggedSilence) {
+      // Not an error: silence lets the client keep what it has of the type.
+      this.#hasLoggedSilence = true
+      this.#context.logger.info({ ...this.#who, typeUrl: typeUrl.slice(0, 200) }, 'nothing of this type here')
+    }
+    return cache
+  }
+
+  #open(cache: LinearCache): Watch<Request> {
+    const watch = new Watch<Request>(cache, this, (source, interest) =>
+      this.#protocol.subscribe(source, interest),
+    )
+    this.#watches.set(cache.type.typeUrl, watch)
+    const order = [...this.#context.caches.keys()]
+    this.#ordered = order.flatMap(typeUrl => this.#watches.get(typeUrl) ?? [])
+    return watch
+  }
+
+  #note(typeUrl: string, { version, nonce, names, error }: Verdict): void {
+    const { observer, logger } = this.#context
+    if (!error) {
+      observer.acked?.(typeUrl, this.#protocol.name)
+      return
+    }
+    observer.nacked?.(typeUrl, this.#protocol.name)
+    const code = error.code
+    const message = error.message.slice(0, KEPT_TEXT)
+    const rejected = names.slice(0, LOGGED_NAMES)
+    logger.warn({ ...this.#who, typeUrl, version, nonce, names: rejected, code, message }, 'NACK')
+  }
+
+  #send(watch: Watch<Request>, response: Response): void {
+    const { encoder, observer } = this.#context
+    const typeUrl = watch.cache.type.typeUrl
+    const message = this.#protocol.encode(encoder, typeUrl, response)
+    this.#sent += 1
+    this.#isWritable = this.#transport.write(message)
+    if (!this.#isWritable) this.#stallGuard.written()
+    observer.responseSent?.(typeUrl, this.#protocol.name, message.length)
+  }
+
+  /** Sends again what the changed resources wait for, without waiting for their ACK: that comes after (X-33). */
+  #wake(watch: Watch<Request>, response: Response): void {
+    const awaits = watch.cache.type.awaits
+    const awaited = awaits && this.#watches.get(awaits.typeUrl)
+    if (!awaited) return
+    for (const resource of response.changed) {
+      const name = awaits.nameOf(resource.any)
+      if (name !== undefined) awaited.subscription.resend(name)
+    }
+  }
+
+  /** A stream that closes before any response makes clients back off (X-10): an empty one means nothing. */
+  #sayAnything(): void {
+    // To SotW clients of a type with full state an empty response means "delete all" (X-30).
+    const watch = this.#ordered.find(
+      ({ cache }) => this.#protocol.name === 'delta' || !cache.type.fullStateInSotw,
+    )
+    if (this.#sent > 0 || !watch || !this.#isWritable) return
+    const nothing = { version: '', resources: [], removed: [], changed: [], set: undefined }
+    this.#send(watch, { nonce: '1', ...nothing })
+  }
+
+  #closeStalled(): void {
+    const { limits, observer, logger } = this.#context
+    observer.slowClientClosed?.()
+    logger.warn(this.#who, `closed: took no response for ${limits.stalledMs} ms`)
+    this.#end(STATUS.UNAVAILABLE, `no response taken for ${limits.stalledMs} ms`, true)
+  }
+
+  #end(code: number, details: string, isStalled = false): void {
+    if (this.#isClosed) return
+    this.closed()
+    this.#transport.end(code, details, isStalled)
+  }
+}
+
+function bounded(node: Node | undefined): Node {
+  const cut = (text: string | undefined): string => (text ?? '').slice(0, KEPT_TEXT)
+  return {
+    id: cut(node?.id),
+    cluster: cut(node?.cluster),
+    userAgent: cut(node?.userAgent),
+    userAgentVersion: cut(node?.userAgentVersion),
+  }
+}

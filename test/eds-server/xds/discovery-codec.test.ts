@@ -1,0 +1,198 @@
+/** The hand-written codec against the protobuf library. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import {
+  decodeDeltaDiscoveryRequest,
+  decodeDiscoveryRequest,
+} from '../../../eds-server/src/xds/discovery-request.ts'
+import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
+import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
+import { ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import { MalformedMessage } from '../../../eds-server/src/xds/wire-reader.ts'
+import { resource } from './watch-bench.ts'
+
+const DISCOVERY = 'envoy.service.discovery.v3'
+const encodeSotw = encoder(`${DISCOVERY}.DiscoveryRequest`)
+const encodeDelta = encoder(`${DISCOVERY}.DeltaDiscoveryRequest`)
+const text = fc.string({ unit: 'grapheme', maxLength: 300 })
+const names = fc.array(text, { maxLength: 5 })
+const error = fc.option(fc.record({ code: fc.nat(16), message: text }, { noNullPrototype: true }), {
+  nil: undefined,
+})
+const node = fc.record({
+  id: text,
+  cluster: text,
+  user_agent_name: text,
+  user_agent_version: text,
+  metadata: fc.constant({ fields: [{ key: 'a', value: { string_value: 'b' } }] }),
+  extensions: fc.array(fc.record({ name: text, category: text }), { maxLength: 3 }),
+})
+
+function present(value: Record<string, unknown>): object {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined))
+}
+
+function nodeOf(value: { id: string; cluster: string; user_agent_name: string; user_agent_version: string }) {
+  const { id, cluster, user_agent_name: userAgent, user_agent_version: userAgentVersion } = value
+  return { id, cluster, userAgent, userAgentVersion }
+}
+
+test('a DiscoveryRequest that the library encodes is read as it was', () => {
+  fc.assert(
+    fc.property(
+      text,
+      node,
+      names,
+      text,
+      text,
+      error,
+      (version, sender, resource_names, type, nonce, detail) => {
+        const fields = { version_info: version, node: sender, resource_names, type_url: type }
+        const bytes = encodeSotw(present({ ...fields, response_nonce: nonce, error_detail: detail }))
+        const expected = { version, names: resource_names, typeUrl: type, nonce, error: detail }
+        assert.deepEqual(decodeDiscoveryRequest(bytes, true), { ...expected, node: nodeOf(sender) })
+        assert.deepEqual(decodeDiscoveryRequest(bytes, false), { ...expected, node: undefined })
+      },
+    ),
+  )
+})
+
+test('a DeltaDiscoveryRequest that the library encodes is read as it was', () => {
+  fc.assert(
+    fc.property(
+      node,
+      names,
+      names,
+      fc.dictionary(text, text, { noNullPrototype: true }),
+      text,
+      error,
+      (sender, add, drop, has, nonce, detail) => {
+        const bytes = encodeDelta(
+          present({
+            node: sender,
+            type_url: ENDPOINT.typeUrl,
+            resource_names_subscribe: add,
+            resource_names_unsubscribe: drop,
+            initial_resource_versions: Object.entries(has).map(([key, value]) => ({ key, value })),
+            response_nonce: nonce,
+            error_detail: detail,
+          }),
+        )
+        assert.deepEqual(decodeDeltaDiscoveryRequest(bytes, true), {
+          node: nodeOf(sender),
+          typeUrl: ENDPOINT.typeUrl,
+          subscribe: add,
+          unsubscribe: drop,
+          initialVersions: new Map(Object.entries(has)),
+          nonce,
+          error: detail,
+        })
+      },
+    ),
+  )
+})
+
+test('an empty error_detail is a NACK too (X-13)', () => {
+  assert.deepEqual(decodeDiscoveryRequest(encodeSotw({ error_detail: {} }), false).error, {
+    code: 0,
+    message: '',
+  })
+})
+
+test('any bytes are a message or MalformedMessage, and nothing else happens', () => {
+  const cut = fc.tuple(fc.nat(), fc.nat(255)).map(([at, byte]) => {
+    const bytes = encodeDelta({
+      type_url: 'x',
+      resource_names_subscribe: ['a', 'b'],
+      error_detail: { code: 1 },
+    })
+    bytes[at % bytes.length] = byte
+    return bytes
+  })
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 60 }), cut), bytes => {
+      for (const decode of [decodeDiscoveryRequest, decodeDeltaDiscoveryRequest]) {
+        try {
+          decode(bytes, true)
+        } catch (thrown) {
+          assert.ok(thrown instanceof MalformedMessage, String(thrown))
+        }
+      }
+    }),
+    { numRuns: 20_000 },
+  )
+})
+
+test('what is no message is refused: cut, overlong, group, wrong wire type, field zero', () => {
+  const malformed = ['0a', '0a05', '0a0561', '80808080808080808080807f', '0b0c', '0801', '0000', '0aff']
+  for (const hex of malformed) {
+    assert.throws(() => decodeDiscoveryRequest(Buffer.from(hex, 'hex'), true), MalformedMessage, hex)
+  }
+  // Unknown fields of every wire type are passed over.
+  const unknown = Buffer.from(
+    'f80601f90600000000000000000afa060161fd06000000002a0161'.replace('0afa', 'fa'),
+    'hex',
+  )
+  assert.equal(decodeDiscoveryRequest(unknown, true).nonce, 'a')
+})
+
+interface Decoded {
+  version_info?: string
+  nonce: string
+  type_url: string
+  resources: { type_url: string; value: Buffer; name: string; version: string; resource: { value: Buffer } }[]
+  removed_resources?: string[]
+  control_plane: { identifier: string }
+}
+const RESPONSE = {
+  nonce: 'n1',
+  version: 'v',
+  resources: [resource(ENDPOINT, 'a', 'content a'), resource(ENDPOINT, 'b', 'content b')],
+  removed: ['gone', 'missing'],
+  changed: [],
+  set: undefined,
+}
+
+test('the library reads responses as they were meant, in both forms', () => {
+  const responses = new ResponseEncoder('me')
+  const sotw = decoder(`${DISCOVERY}.DiscoveryResponse`)(
+    responses.sotw(ENDPOINT.typeUrl, RESPONSE),
+  ) as Decoded
+  assert.deepEqual(
+    [sotw.version_info, sotw.nonce, sotw.type_url, sotw.control_plane.identifier],
+    ['v', 'n1', ENDPOINT.typeUrl, 'me'],
+  )
+  assert.deepEqual(
+    sotw.resources.map(({ type_url, value }) => [type_url, value.toString()]),
+    [
+      [ENDPOINT.typeUrl, 'content a'],
+      [ENDPOINT.typeUrl, 'content b'],
+    ],
+  )
+  const delta = decoder(`${DISCOVERY}.DeltaDiscoveryResponse`)(
+    responses.delta(ENDPOINT.typeUrl, RESPONSE),
+  ) as Decoded
+  assert.deepEqual(
+    [delta.nonce, delta.type_url, delta.removed_resources],
+    ['n1', ENDPOINT.typeUrl, RESPONSE.removed],
+  )
+  assert.deepEqual(
+    delta.resources.map(each => [each.name, each.version, each.resource.value.toString()]),
+    RESPONSE.resources.map(({ name, version }) => [name, version, `content ${name}`]),
+  )
+})
+
+test('streams share all but the nonce', () => {
+  const responses = new ResponseEncoder('me')
+  const [only] = RESPONSE.resources
+  assert.ok(only)
+  const one = { ...RESPONSE, resources: [only], removed: [] }
+  for (const encode of ['sotw', 'delta'] as const) {
+    const first = responses[encode](ENDPOINT.typeUrl, one)
+    const second = responses[encode](ENDPOINT.typeUrl, { ...one, nonce: 'n2' })
+    assert.equal(first.length, second.length)
+    assert.equal(first.subarray(0, -2).compare(second.subarray(0, -2)), 0)
+    assert.deepEqual([first.subarray(-2).toString(), second.subarray(-2).toString()], ['n1', 'n2'])
+  }
+})

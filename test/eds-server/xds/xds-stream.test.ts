@@ -1,0 +1,299 @@
+/** One stream over a transport that the test holds: routing, order, limits, slow clients, ends. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import pino from 'pino'
+import { DELTA } from '../../../eds-server/src/xds/delta-stream.ts'
+import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
+import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
+import { NodeStatus } from '../../../eds-server/src/xds/node-status.ts'
+import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
+import { CLUSTER, ENDPOINT, LISTENER, RUNTIME, SECRET } from '../../../eds-server/src/xds/resource-type.ts'
+import { SOTW } from '../../../eds-server/src/xds/sotw-stream.ts'
+import {
+  DEFAULT_LIMITS,
+  type StreamContext,
+  type Transport,
+} from '../../../eds-server/src/xds/stream-context.ts'
+import { XdsStream } from '../../../eds-server/src/xds/xds-stream.ts'
+import { cluster } from '../../conformance/resources.ts'
+import { ManualClock } from '../../world/manual-clock.ts'
+import { resource } from './watch-bench.ts'
+
+const encode = encoder('envoy.service.discovery.v3.DiscoveryRequest')
+const decode = decoder('envoy.service.discovery.v3.DiscoveryResponse') as (bytes: Buffer) => Decoded
+const decodeDelta = decoder('envoy.service.discovery.v3.DeltaDiscoveryResponse') as typeof decode
+
+interface Decoded {
+  type_url: string
+  nonce: string
+  resources?: object[]
+}
+
+interface LogLine {
+  level: number
+  msg: string
+  names?: string[]
+  node?: string
+  message?: string
+}
+
+function bench({ implied, isDelta = false }: { implied?: string; isDelta?: boolean } = {}) {
+  const clock = new ManualClock()
+  const caches = [CLUSTER, ENDPOINT, LISTENER, SECRET].map(type => new LinearCache(type, { clock }))
+  const [clusters, endpoints, listeners] = caches
+  assert.ok(clusters && endpoints && listeners)
+  const log: LogLine[] = []
+  const events: string[] = []
+  const context: StreamContext = {
+    caches: new Map(caches.map(cache => [cache.type.typeUrl, cache])),
+    encoder: new ResponseEncoder('me'),
+    status: new NodeStatus(),
+    clock,
+    logger: pino({}, { write: (line: string) => void log.push(JSON.parse(line)) }),
+    limits: DEFAULT_LIMITS,
+    observer: {
+      streamOpened: () => events.push('opened'),
+      streamClosed: () => events.push('closed'),
+      slowClientClosed: () => events.push('slow'),
+      acked: () => events.push('ack'),
+      nacked: () => events.push('nack'),
+      responseSent: () => events.push('sent'),
+    },
+  }
+  const sent: Decoded[] = []
+  const ends: { code: number; details: string; isStalled: boolean | undefined }[] = []
+  const wire = { takes: true }
+  const transport: Transport = {
+    peer: '127.0.0.1:1',
+    write(message) {
+      sent.push((isDelta ? decodeDelta : decode)(message))
+      return wire.takes
+    },
+    end: (code, details, isStalled) => void ends.push({ code, details, isStalled }),
+  }
+  const stream = isDelta
+    ? new XdsStream(DELTA, transport, context, implied)
+    : new XdsStream(SOTW, transport, context, implied)
+  const send = (fields: object): void => stream.receive(encode(fields))
+  return { clock, clusters, endpoints, listeners, context, log, events, sent, ends, wire, stream, send }
+}
+
+const ASK = { node: { id: 'n', cluster: 'c' }, type_url: ENDPOINT.typeUrl, resource_names: ['a'] }
+
+test('a stream without a first request within 10 s ends; one with a request does not', () => {
+  const silent = bench()
+  silent.clock.advance(9_999)
+  assert.equal(silent.ends.length, 0)
+  silent.clock.advance(1)
+  assert.equal(silent.ends[0]?.code, 4)
+  assert.deepEqual(silent.events, ['opened', 'closed'])
+  const asking = bench()
+  asking.send(ASK)
+  asking.clock.advance(60_000)
+  assert.equal(asking.ends.length, 0)
+})
+
+test('X-02: no type URL on an aggregated stream, or another one on a typed stream, is INVALID_ARGUMENT', () => {
+  const aggregated = bench()
+  aggregated.send({ resource_names: ['a'] })
+  assert.equal(aggregated.ends[0]?.code, 3)
+  const typed = bench({ implied: ENDPOINT.typeUrl })
+  typed.send({ resource_names: ['a'] })
+  assert.equal(typed.ends.length, 0)
+  typed.send({ type_url: CLUSTER.typeUrl })
+  assert.equal(typed.ends[0]?.code, 3)
+})
+
+test('X-03: the node counts from the first request; a later one is not read', () => {
+  const { send, context, endpoints } = bench()
+  endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  send(ASK)
+  send({ ...ASK, node: { id: 'other' }, response_nonce: '1' })
+  assert.deepEqual(
+    context.status.nodes().map(({ node, cluster: name, peer }) => [node, name, peer]),
+    [['n', 'c', '127.0.0.1:1']],
+  )
+})
+
+test('a node id is any text, cut where it is kept', () => {
+  const { send, context } = bench()
+  send({ ...ASK, node: { id: '__proto__\n"'.repeat(1000) } })
+  assert.equal(context.status.nodes()[0]?.node.length, 1024)
+})
+
+test('a type without a cache is met with silence, logged once a stream', () => {
+  const { send, sent, ends, log } = bench()
+  send({ type_url: RUNTIME.typeUrl })
+  send({ type_url: RUNTIME.typeUrl })
+  send({ type_url: 'nonsense' })
+  assert.deepEqual([sent, ends, log.length], [[], [], 1])
+})
+
+test('malformed bytes end the stream with INVALID_ARGUMENT, and what follows is not read', () => {
+  const { stream, ends, endpoints } = bench()
+  stream.receive(Buffer.from('0a05', 'hex'))
+  stream.receive(encode(ASK))
+  assert.deepEqual([ends.length, ends[0]?.code], [1, 3])
+  assert.equal(endpoints.isWatched('a'), false)
+})
+
+test('a name above 1 KiB is INVALID_ARGUMENT, more than 10,000 names are RESOURCE_EXHAUSTED', () => {
+  const long = bench()
+  long.send({ ...ASK, resource_names: ['é'.repeat(512), 'é'.repeat(513)] })
+  assert.equal(long.ends[0]?.code, 3)
+  const names = Array.from({ length: 10_001 }, (_, index) => `s${index}`)
+  const many = bench()
+  many.send({ ...ASK, resource_names: names.slice(1) })
+  assert.equal(many.ends.length, 0)
+  many.send({ ...ASK, resource_names: names })
+  assert.equal(many.ends[0]?.code, 8)
+})
+
+test('names that add up to more than 10,000 in a delta subscription are RESOURCE_EXHAUSTED', () => {
+  const encodeDelta = encoder('envoy.service.discovery.v3.DeltaDiscoveryRequest')
+  const { stream, ends, endpoints } = bench({ isDelta: true })
+  const subscribe = (from: number) =>
+    stream.receive(
+      encodeDelta({
+        type_url: ENDPOINT.typeUrl,
+        resource_names_subscribe: Array.from({ length: 6000 }, (_, index) => `s${from + index}`),
+      }),
+    )
+  subscribe(0)
+  assert.equal(ends.length, 0)
+  subscribe(6000)
+  assert.equal(ends[0]?.code, 8)
+  assert.equal(endpoints.isWatched('s0'), false)
+})
+
+test('X-32: what waited for the client to take bytes is sent in make-before-break order', () => {
+  const { send, sent, stream, wire, clusters, endpoints, listeners } = bench()
+  wire.takes = false
+  send({ type_url: LISTENER.typeUrl })
+  endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  clusters.set(resource(CLUSTER, 'c', 'v1'))
+  listeners.set(resource(LISTENER, 'l', 'v1'))
+  send(ASK)
+  send({ type_url: CLUSTER.typeUrl })
+  assert.equal(sent.length, 1)
+  for (let count = 0; count < 3; count += 1) stream.drained()
+  assert.deepEqual(
+    sent.map(({ type_url }) => type_url),
+    [LISTENER, CLUSTER, ENDPOINT].map(({ typeUrl }) => typeUrl),
+  )
+})
+
+test('X-12: nonces are unique in the stream, across its types', () => {
+  const { send, sent, endpoints, clusters } = bench()
+  endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  send(ASK)
+  send({ type_url: CLUSTER.typeUrl })
+  send({ ...ASK, response_nonce: '1' })
+  clusters.set(resource(CLUSTER, 'c', 'v1'))
+  send({ type_url: CLUSTER.typeUrl, response_nonce: '2' })
+  endpoints.set(resource(ENDPOINT, 'a', 'v2'))
+  assert.deepEqual(
+    sent.map(({ nonce }) => nonce),
+    ['1', '2', '3', '4'],
+  )
+})
+
+test('X-33: the assignment follows its changed cluster, and only a changed one, before any ACK', () => {
+  const { send, sent, clusters, endpoints } = bench()
+  for (const name of ['a', 'b']) {
+    clusters.set(cluster(name, { serviceName: `${name}-endpoints` }))
+    endpoints.set(resource(ENDPOINT, `${name}-endpoints`, 'v1'))
+  }
+  send({ type_url: CLUSTER.typeUrl })
+  send({ ...ASK, resource_names: ['a-endpoints', 'b-endpoints'] })
+  send({ type_url: CLUSTER.typeUrl, response_nonce: '1' })
+  send({ ...ASK, resource_names: ['a-endpoints', 'b-endpoints'], response_nonce: '2' })
+  assert.equal(sent.length, 2)
+  clusters.set(cluster('a', { serviceName: 'a-endpoints', seconds: 9 }))
+  assert.deepEqual(
+    sent.slice(2).map(({ type_url, resources }) => [type_url, resources?.length]),
+    [
+      [CLUSTER.typeUrl, 2],
+      [ENDPOINT.typeUrl, 1],
+    ],
+  )
+})
+
+test('X-59: nothing more is written until the client has taken what was', () => {
+  const { send, sent, wire, stream, endpoints } = bench()
+  endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  wire.takes = false
+  send(ASK)
+  endpoints.set(resource(ENDPOINT, 'a', 'v2'))
+  send({ ...ASK, response_nonce: '1' })
+  assert.equal(sent.length, 1)
+  wire.takes = true
+  stream.drained()
+  assert.equal(sent.length, 2)
+})
+
+test('X-60: a client that takes nothing for 30 s is closed with UNAVAILABLE', () => {
+  const { send, wire, clock, ends, events, endpoints, stream } = bench()
+  endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  wire.takes = false
+  send(ASK)
+  clock.advance(20_000)
+  stream.drained()
+  endpoints.set(resource(ENDPOINT, 'a', 'v2'))
+  send({ ...ASK, response_nonce: '1' })
+  clock.advance(29_999)
+  assert.equal(ends.length, 0)
+  clock.advance(1)
+  assert.deepEqual([ends[0]?.code, ends[0]?.isStalled, events.includes('slow')], [14, true, true])
+  assert.equal(clock.pendingTimers, 0)
+  assert.equal(endpoints.isWatched('a'), false)
+})
+
+test('X-60: a client that takes and never ACKs stays, STALE, with one response', () => {
+  const { send, sent, clock, ends, context, endpoints } = bench()
+  endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  send(ASK)
+  for (let version = 2; version < 100; version += 1) {
+    endpoints.set(resource(ENDPOINT, 'a', `v${version}`))
+    clock.advance(10_000)
+  }
+  assert.deepEqual([sent.length, ends.length], [1, 0])
+  assert.equal(context.status.nodes()[0]?.types[0]?.state, 'STALE')
+})
+
+test('X-15: a NACK is logged and counted with what operators need, cut to size', () => {
+  const { send, log, events, endpoints } = bench()
+  endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  send(ASK)
+  send({ ...ASK, response_nonce: '1', error_detail: { code: 3, message: 'x'.repeat(5000) } })
+  const [line] = log
+  assert.deepEqual([line?.level, line?.msg, line?.names, line?.node], [40, 'NACK', ['a'], 'n'])
+  assert.equal(line?.message?.length, 1024)
+  assert.deepEqual(events, ['opened', 'sent', 'nack'])
+})
+
+test('X-10, X-11: stopping ends with UNAVAILABLE after at least one response, where one can be harmless', () => {
+  const unanswered = bench()
+  unanswered.send(ASK)
+  unanswered.stream.stop()
+  assert.deepEqual([unanswered.sent.length, unanswered.sent[0]?.resources], [1, undefined])
+  assert.equal(unanswered.ends[0]?.code, 14)
+  const answered = bench()
+  answered.endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  answered.send(ASK)
+  answered.stream.stop()
+  assert.equal(answered.sent.length, 1)
+  assert.equal(answered.ends[0]?.code, 14)
+})
+
+test('a stream that is closed watches nothing, and its timers are gone', () => {
+  const { send, stream, clock, events, context, endpoints, sent } = bench()
+  endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+  send(ASK)
+  stream.closed()
+  stream.closed()
+  endpoints.set(resource(ENDPOINT, 'a', 'v2'))
+  assert.deepEqual([endpoints.isWatched('a'), clock.pendingTimers, sent.length], [false, 0, 1])
+  assert.deepEqual(context.status.nodes(), [])
+  assert.equal(events.filter(event => event === 'closed').length, 1)
+})
