@@ -1,0 +1,172 @@
+/**
+ * Gets the lease and keeps it. One chained timer: a beat is over, answered or timed out, before the next one is
+ * scheduled, so that there is never more than one in flight (F45). Nothing that a beat meets ends the chain but a
+ * stop, and the timer never keeps the process alive.
+ */
+import { randomUUID } from 'node:crypto'
+import type { RegisterAnswer } from './answers.ts'
+import { RegistryError, type RollcallError } from './errors.ts'
+import type { Lease, RegistryClient, Status } from './registry-client.ts'
+
+/** What the heartbeat needs to know and has to tell. None of these may throw. */
+export interface HeartbeatOwner {
+  /** Runs the checks, within `mostMs`. */
+  check(mostMs: number): Promise<Status>
+  record(): object
+  registered(lease: Lease, answer: RegisterAnswer, isAgain: boolean): void
+  /** The registry answered again after failures, and the lease was still there. */
+  recovered(): void
+  failed(error: unknown, failures: number, retryInMs: number): void
+  lost(error: RollcallError): void
+  /** Someone else deregistered us on purpose. */
+  removed(error: RollcallError): void
+}
+
+export interface HeartbeatOptions {
+  service: string
+  instanceId: string
+  hasFixedId: boolean
+  secret: string
+  ttlMs: number | undefined
+}
+
+const DEFAULT_TTL_MS = 15_000
+const FIRST_BACKOFF_MS = 200
+const LONGEST_CALL_MS = 10_000
+
+export class Heartbeat {
+  lease: Lease | undefined
+  instanceId: string
+  hasRegistered = false
+  readonly #client: RegistryClient
+  readonly #options: HeartbeatOptions
+  readonly #owner: HeartbeatOwner
+  #intervalMs: number
+  /** The status that the registry is known to have; undefined when a beat that carried one got lost. */
+  #agreed: Status | undefined
+  #failures = 0
+  #inFlight: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isDraining = false
+  #isStopped = false
+  /** Someone else deregistered us: nothing is sent any more, but the checks go on, since `/healthz` does. */
+  #isRemoved = false
+
+  constructor(client: RegistryClient, options: HeartbeatOptions, owner: HeartbeatOwner) {
+    this.#client = client
+    this.#options = options
+    this.#owner = owner
+    this.instanceId = options.instanceId
+    this.#intervalMs = (options.ttlMs ?? DEFAULT_TTL_MS) / 3
+  }
+
+  /** Resolves when the first beat is over, well or badly. */
+  start(): Promise<void> {
+    if (!this.#isStopped) this.#inFlight ??= this.#beat()
+    return this.#inFlight ?? Promise.resolve()
+  }
+
+  /**
+   * Beats go on and keep the lease, but none registers or says a status any more. Resolves when no older one is
+   * under way: a "healthy" in flight could otherwise overtake the DRAINING that comes next.
+   */
+  async enterDraining(): Promise<void> {
+    this.#isDraining = true
+    await this.#inFlight
+  }
+
+  /** No beat is sent any more; resolves when the one in flight is over, so that none can revive us later (F40). */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    await this.#inFlight
+  }
+
+  async #beat(): Promise<void> {
+    const startedAt = performance.now()
+    let waitMs: number
+    try {
+      await this.#renewOrRegister(startedAt + this.#intervalMs)
+      if (this.#failures > 0 && this.lease) this.#owner.recovered()
+      this.#failures = 0
+      // +-10 %, so that a fleet that started together does not stay together; from start to start, so no drift.
+      waitMs = this.#intervalMs * (0.9 + 0.2 * Math.random()) - (performance.now() - startedAt)
+    } catch (error) {
+      this.#agreed = undefined
+      waitMs = fullJitter(this.#failures++, this.#intervalMs)
+      if (!this.#isStopped) this.#owner.failed(error, this.#failures, waitMs)
+    }
+    if (this.#isStopped) return
+    this.#timer = setTimeout(() => {
+      this.#inFlight = this.#beat()
+    }, waitMs)
+    this.#timer.unref()
+  }
+
+  async #renewOrRegister(deadline: number): Promise<void> {
+    const status = await this.#owner.check(this.#intervalMs / 2)
+    if (this.#isStopped || this.#isRemoved) return
+    if (!this.lease) return this.#register(status, deadline)
+    try {
+      await this.#renew(this.lease, status, deadline)
+    } catch (error) {
+      if (!(error instanceof RegistryError) || ![401, 404, 410].includes(error.status)) throw error
+      if (error.code === 'ROLLCALL_INSTANCE_DEREGISTERED') return this.#leave(error)
+      this.#lose(error)
+      // Someone else is at our place: not at once, or the two of us would throw each other out for ever.
+      if (error.code === 'ROLLCALL_INCARNATION_SUPERSEDED' || error.status === 401) {
+        if (!this.#options.hasFixedId) this.instanceId = randomUUID()
+        this.#failures = Math.max(this.#failures, 8)
+        throw error
+      }
+      await this.#register(status, deadline)
+    }
+  }
+
+  async #register(status: Status, deadline: number): Promise<void> {
+    if (this.#isDraining) return
+    const id = { service: this.#options.service, instanceId: this.instanceId }
+    const record = { ...this.#owner.record(), status }
+    const { secret } = this.#options
+    const answer = await this.#client.register(id, record, secret, this.#limits(deadline))
+    this.lease = Object.freeze({ ...id, incarnation: answer.incarnation, secret })
+    // Bounded, since a timer of 0 or of more than 2^31 ms would fire at once, for ever.
+    this.#intervalMs = Math.min(Math.max(answer.lease.heartbeatIntervalMs, 50), 86_400_000)
+    this.#agreed = status
+    this.#failures = 0
+    const isAgain = this.hasRegistered
+    this.hasRegistered = true
+    this.#owner.registered(this.lease, answer, isAgain)
+  }
+
+  /** Says the status when the registry may have another one, and always while we are not healthy. */
+  async #renew(lease: Lease, status: Status, deadline: number): Promise<void> {
+    const isNews = !this.#isDraining && (status !== 'healthy' || this.#agreed !== status)
+    await this.#client.heartbeat(lease, isNews ? status : undefined, this.#limits(deadline))
+    this.#agreed = status
+  }
+
+  #lose(error: RollcallError): void {
+    this.lease = undefined
+    // After a wilful stop there is nothing to lose.
+    if (!this.#isDraining && !this.#isStopped) this.#owner.lost(error)
+  }
+
+  #leave(error: RollcallError): void {
+    this.lease = undefined
+    if (this.#isStopped || this.#isDraining) return
+    this.#isRemoved = true
+    this.#owner.removed(error)
+  }
+
+  /** What is left of this interval, shared among the registries so that each gets its try. */
+  #limits(deadline: number): { timeoutMs: number } {
+    const leftMs = Math.max(1, deadline - performance.now())
+    return { timeoutMs: Math.min(leftMs, LONGEST_CALL_MS) / this.#client.count }
+  }
+}
+
+/** Anywhere between 0 and twice as much per failure; never more than one interval, the bound of F44. */
+function fullJitter(failures: number, mostMs: number): number {
+  return Math.random() * Math.min(mostMs, FIRST_BACKOFF_MS * 2 ** failures)
+}
