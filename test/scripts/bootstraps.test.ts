@@ -1,0 +1,113 @@
+/** The bootstraps of envoy/: each is accepted by Envoy itself, and they agree wherever they are not meant to differ. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import { parse } from 'yaml'
+import { findEnvoy } from '../../scripts/envoy-binary.mjs'
+import { ROOT } from '../../scripts/processes/programs.ts'
+import { BOOTSTRAPS, type Bootstrap, bootstrapPath, bootstrapWith } from '../world/bootstrap.ts'
+
+type Json = Record<string, unknown>
+interface Cluster extends Json {
+  name: string
+  eds_cluster_config: { eds_config: Json }
+}
+interface BootstrapFile extends Json {
+  static_resources: { clusters: [Cluster, Cluster] }
+}
+
+function read(name: Bootstrap): BootstrapFile {
+  return parse(readFileSync(bootstrapPath(name), 'utf8')) as BootstrapFile
+}
+
+/** What each file makes of eds-grpc.yaml; everything else in it must be the same. */
+const DIFFERENCES: Record<Bootstrap, (file: BootstrapFile) => void> = {
+  'eds-grpc.yaml': () => undefined,
+  'eds-delta-grpc.yaml': file => {
+    Object.assign(sourceOf(file), { api_type: 'DELTA_GRPC' })
+  },
+  'ads-grpc.yaml': file => moveToAds(file, 'GRPC'),
+  'ads-delta-grpc.yaml': file => moveToAds(file, 'DELTA_GRPC'),
+  'eds-grpc-no-health-checks.yaml': file => {
+    assert.ok(file.static_resources.clusters[0].health_checks)
+    delete file.static_resources.clusters[0].health_checks
+  },
+  'eds-grpc-keep-passing-hosts.yaml': file => {
+    assert.equal(file.static_resources.clusters[0].ignore_health_on_host_removal, true)
+    delete file.static_resources.clusters[0].ignore_health_on_host_removal
+  },
+}
+
+function sourceOf(file: BootstrapFile): Json {
+  return file.static_resources.clusters[0].eds_cluster_config.eds_config.api_config_source as Json
+}
+
+function moveToAds(file: BootstrapFile, apiType: string): void {
+  const config = file.static_resources.clusters[0].eds_cluster_config.eds_config
+  file.dynamic_resources = { ads_config: { ...sourceOf(file), api_type: apiType } }
+  delete config.api_config_source
+  config.ads = {}
+}
+
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
+const RETRY_WORDS = new Set([
+  ...['5xx', 'gateway-error', 'reset', 'reset-before-request', 'connect-failure', 'envoy-ratelimited'],
+  ...['retriable-4xx', 'refused-stream', 'retriable-status-codes', 'retriable-headers'],
+  ...['http3-post-connect-failure', 'cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted'],
+  'unavailable',
+])
+
+function* valuesOf(node: unknown, key: string): Generator<unknown> {
+  if (typeof node !== 'object' || node === null) return
+  for (const [name, value] of Object.entries(node)) {
+    if (name === key) yield value
+    yield* valuesOf(value, key)
+  }
+}
+
+describe('the bootstraps', () => {
+  test('are all known to the tests', () => {
+    const shipped = readdirSync(join(ROOT, 'envoy')).filter(name => name.endsWith('.yaml'))
+    assert.deepEqual(shipped.sort(), [...BOOTSTRAPS].sort())
+  })
+
+  for (const name of BOOTSTRAPS) {
+    test(`${name} passes envoy --mode validate`, async () => {
+      const envoy = findEnvoy()
+      assert.ok(envoy, 'no Envoy: run node scripts/setup.mjs --envoy')
+      const args = ['--mode', 'validate', '--disable-hot-restart', '-l', 'warning', '-c', bootstrapPath(name)]
+      const { stdout, stderr } = await promisify(execFile)(envoy, args)
+      assert.match(stdout, /OK/)
+      assert.doesNotMatch(stderr, /deprecated|warning/i)
+    })
+
+    test(`${name} differs from eds-grpc.yaml only as its header says`, () => {
+      const expected = read('eds-grpc.yaml')
+      DIFFERENCES[name](expected)
+      assert.deepEqual(read(name), expected)
+    })
+
+    test(`${name} has only words in retry_on that Envoy knows`, () => {
+      const rules = [...valuesOf(read(name), 'retry_on')]
+      assert.equal(rules.length, 1)
+      const unknown = String(rules[0])
+        .split(',')
+        .filter(word => !RETRY_WORDS.has(word))
+      assert.deepEqual(unknown, [])
+    })
+  }
+
+  test('stay what is shipped when a test changes their ports', () => {
+    const changed = parse(
+      bootstrapWith('eds-grpc.yaml', { grpcPort: 8080, listenerPort: 10000 }),
+    ) as BootstrapFile
+    const shipped = read('eds-grpc.yaml')
+    Object.assign(shipped, {
+      admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
+    })
+    assert.deepEqual(changed, shipped)
+  })
+})
