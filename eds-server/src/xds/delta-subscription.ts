@@ -3,7 +3,8 @@ import type { DeltaDiscoveryRequest } from './discovery-request.ts'
 import type { Verdict } from './ledger.ts'
 import { WILDCARD } from './linear-cache.ts'
 import type { Resource } from './resource.ts'
-import { type Plan, Subscription } from './subscription.ts'
+import { Subscription } from './subscription.ts'
+import type { Plan } from './subscription-ports.ts'
 
 export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
   #isStarted = false

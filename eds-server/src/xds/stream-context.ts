@@ -5,7 +5,8 @@ import type { CommonRequest } from './discovery-request.ts'
 import type { Response, ResponseEncoder } from './discovery-response.ts'
 import type { LinearCache } from './linear-cache.ts'
 import type { NodeStatus } from './node-status.ts'
-import type { Interest, Source, Subscription } from './subscription.ts'
+import type { Subscription } from './subscription.ts'
+import type { Interest, Source } from './subscription-ports.ts'
 
 /** The gRPC status codes that a stream ends with. */
 export const STATUS = {

@@ -6,30 +6,10 @@
 import type { RequestError } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import { Ledger, type Verdict } from './ledger.ts'
-import { type LinearCache, type ResourceSet, WILDCARD } from './linear-cache.ts'
+import { WILDCARD } from './linear-cache.ts'
 import type { PendingState } from './node-status.ts'
 import { type Resource, versionOf } from './resource.ts'
-
-/** Told of what the subscription begins and ceases to watch, and of what the client has accepted. */
-export interface Interest {
-  watch(name: string): void
-  unwatch(name: string): void
-  /** WILDCARD: everything that is watched. */
-  settled(name: string): void
-}
-
-export type Source = Pick<
-  LinearCache,
-  'type' | 'get' | 'names' | 'all' | 'revision' | 'revisionOf' | 'placeholder' | 'isHeld'
->
-
-export interface Plan {
-  readonly resources: readonly Resource[]
-  readonly removed: readonly string[]
-  readonly set?: ResourceSet
-  /** Present when this is the full state: its revision. */
-  readonly floor?: number
-}
+import type { Interest, Plan, Source } from './subscription-ports.ts'
 
 /** gRPC clients take no message above 4 MiB: a response is cut between resources before that. */
 const RESPONSE_BYTES = 3 * 1024 * 1024

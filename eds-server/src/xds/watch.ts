@@ -4,7 +4,8 @@ import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
 import { type LinearCache, type Watcher, WILDCARD } from './linear-cache.ts'
 import type { Nack, PendingState, TypeView } from './node-status.ts'
-import type { Interest, Source, Subscription } from './subscription.ts'
+import type { Subscription } from './subscription.ts'
+import type { Interest, Source } from './subscription-ports.ts'
 
 /** What a watch needs of the stream that it is on. */
 export interface WatchOwner {

@@ -11,12 +11,12 @@ import type { ObservedStream, TypeView } from './node-status.ts'
 import { checkCount, checkNames, meantType, Refusal } from './request-check.ts'
 import { StallGuard } from './stall-guard.ts'
 import { type Protocol, STATUS, type StreamContext, type Transport } from './stream-context.ts'
+import { StreamLog } from './stream-log.ts'
 import { Watch, type WatchOwner } from './watch.ts'
 import { MalformedMessage } from './wire-reader.ts'
 
-/** A node id is any text; what is kept of it, and of what else a client says, is bounded. */
+/** A node id is any text; what is kept of it is bounded. */
 const KEPT_TEXT = 1024
-const LOGGED_NAMES = 20
 
 export class XdsStream<Request extends CommonRequest> implements ObservedStream, WatchOwner {
   readonly openedAt: Date
@@ -33,9 +33,9 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   #sent = 0
   #isWritable = true
   #isClosed = false
-  #hasLoggedSilence = false
   readonly #firstRequestTimer: Timer
   readonly #stallGuard: StallGuard
+  readonly #log: StreamLog
 
   constructor(
     protocol: Protocol<Request>,
@@ -48,6 +48,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#context = context
     this.#impliedTypeUrl = impliedTypeUrl
     this.openedAt = context.clock.wallTime()
+    this.#log = new StreamLog(context.logger, () => ({ node: this.nodeId, peer: this.peer }))
     const { firstRequestMs, stalledMs } = context.limits
     this.#stallGuard = new StallGuard(context.clock, stalledMs, () => this.#closeStalled())
     this.#firstRequestTimer = context.clock.setTimer(firstRequestMs, () =>
@@ -92,7 +93,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
         this.#end(STATUS.INVALID_ARGUMENT, `malformed request: ${error.message}`)
       } else {
         // A bug of ours costs this client its stream, and no other client anything.
-        this.#context.logger.error({ err: error, ...this.#who }, 'a request could not be handled')
+        this.#log.bug(error)
         this.#end(STATUS.INTERNAL, 'the request could not be handled')
       }
     }
@@ -138,31 +139,22 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     return this.#impliedTypeUrl === undefined
   }
 
-  get #who(): { node: string; peer: string } {
-    return { node: this.nodeId.slice(0, 200), peer: this.peer }
-  }
-
   #handle(request: Request): void {
     this.#firstRequestTimer.cancel()
     this.#node ??= bounded(request.node)
-    const cache = this.#cacheFor(meantType(request.typeUrl, this.#impliedTypeUrl))
-    if (!cache) return
+    const typeUrl = meantType(request.typeUrl, this.#impliedTypeUrl)
+    const cache = this.#context.caches.get(typeUrl)
+    if (!cache) {
+      // Not an error: silence lets the client keep what it has of the type.
+      this.#log.silence(typeUrl)
+      return
+    }
     checkNames(this.#protocol.namesIn(request), this.#context.limits)
-    const watch = this.#watches.get(cache.type.typeUrl) ?? this.#open(cache)
+    const watch = this.#watches.get(typeUrl) ?? this.#open(cache)
     const verdict = watch.request(request)
     checkCount(watch.subscription.names.size, this.#context.limits)
-    if (verdict) this.#note(cache.type.typeUrl, verdict)
+    if (verdict) this.#note(typeUrl, verdict)
     this.flush()
-  }
-
-  #cacheFor(typeUrl: string): LinearCache | undefined {
-    const cache = this.#context.caches.get(typeUrl)
-    if (!cache && !this.#hasLoggedSilence) {
-      // Not an error: silence lets the client keep what it has of the type.
-      this.#hasLoggedSilence = true
-      this.#context.logger.info({ ...this.#who, typeUrl: typeUrl.slice(0, 200) }, 'nothing of this type here')
-    }
-    return cache
   }
 
   #open(cache: LinearCache): Watch<Request> {
@@ -175,17 +167,14 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     return watch
   }
 
-  #note(typeUrl: string, { version, nonce, names, error }: Verdict): void {
-    const { observer, logger } = this.#context
-    if (!error) {
+  #note(typeUrl: string, verdict: Verdict): void {
+    const { observer } = this.#context
+    if (verdict.error) {
+      observer.nacked?.(typeUrl, this.#protocol.name)
+      this.#log.nack(typeUrl, verdict)
+    } else {
       observer.acked?.(typeUrl, this.#protocol.name)
-      return
     }
-    observer.nacked?.(typeUrl, this.#protocol.name)
-    const code = error.code
-    const message = error.message.slice(0, KEPT_TEXT)
-    const rejected = names.slice(0, LOGGED_NAMES)
-    logger.warn({ ...this.#who, typeUrl, version, nonce, names: rejected, code, message }, 'NACK')
   }
 
   #send(watch: Watch<Request>, response: Response): void {
@@ -221,9 +210,9 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   }
 
   #closeStalled(): void {
-    const { limits, observer, logger } = this.#context
+    const { limits, observer } = this.#context
     observer.slowClientClosed?.()
-    logger.warn(this.#who, `closed: took no response for ${limits.stalledMs} ms`)
+    this.#log.stalled(limits.stalledMs)
     this.#end(STATUS.UNAVAILABLE, `no response taken for ${limits.stalledMs} ms`, true)
   }
 

@@ -1,0 +1,42 @@
+/** What is logged of one stream: who, and what clients say cut to a size that no client decides. */
+import type { Logger } from 'pino'
+import type { Verdict } from './ledger.ts'
+
+const TEXT = 200
+const MESSAGE = 1024
+const NAMES = 20
+
+export class StreamLog {
+  readonly #logger: Logger
+  readonly #who: () => { node: string; peer: string }
+  #hasLoggedSilence = false
+
+  constructor(logger: Logger, who: () => { node: string; peer: string }) {
+    this.#logger = logger
+    this.#who = () => {
+      const { node, peer } = who()
+      return { node: node.slice(0, TEXT), peer }
+    }
+  }
+
+  nack(typeUrl: string, { version, nonce, names, error }: Verdict): void {
+    const message = error?.message.slice(0, MESSAGE)
+    const fields = { typeUrl, version, nonce, names: names.slice(0, NAMES), code: error?.code, message }
+    this.#logger.warn({ ...this.#who(), ...fields }, 'NACK')
+  }
+
+  /** Once a stream: clients ask again and again. */
+  silence(typeUrl: string): void {
+    if (this.#hasLoggedSilence) return
+    this.#hasLoggedSilence = true
+    this.#logger.info({ ...this.#who(), typeUrl: typeUrl.slice(0, TEXT) }, 'nothing of this type here')
+  }
+
+  stalled(afterMs: number): void {
+    this.#logger.warn(this.#who(), `closed: took no response for ${afterMs} ms`)
+  }
+
+  bug(error: unknown): void {
+    this.#logger.error({ err: error, ...this.#who() }, 'a request could not be handled')
+  }
+}

@@ -1,0 +1,24 @@
+/** What a subscription is connected to, and what it decides to say. */
+import type { LinearCache, ResourceSet } from './linear-cache.ts'
+import type { Resource } from './resource.ts'
+
+/** Told of what the subscription begins and ceases to watch, and of what the client has accepted. */
+export interface Interest {
+  watch(name: string): void
+  unwatch(name: string): void
+  /** WILDCARD: everything that is watched. */
+  settled(name: string): void
+}
+
+export type Source = Pick<
+  LinearCache,
+  'type' | 'get' | 'names' | 'all' | 'revision' | 'revisionOf' | 'placeholder' | 'isHeld'
+>
+
+export interface Plan {
+  readonly resources: readonly Resource[]
+  readonly removed: readonly string[]
+  readonly set?: ResourceSet
+  /** Present when this is the full state: its revision. */
+  readonly floor?: number
+}
