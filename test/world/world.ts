@@ -51,6 +51,7 @@ export class World implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'rollcall-'))
   readonly #owned: AsyncDisposable[] = []
   readonly #children: Child[] = []
+  readonly #named = new Map<string, number>()
 
   /** The EDS server, both ports free ones unless given. */
   async startRegistry(options: EdsServerOptions = {}): Promise<EdsServer> {
@@ -111,8 +112,11 @@ export class World implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
+  /** Counted when asked for, since several may be starting at a time. */
   #name(kind: string): string {
-    return `${kind}-${this.#children.filter(child => child.name.startsWith(kind)).length + 1}`
+    const count = (this.#named.get(kind) ?? 0) + 1
+    this.#named.set(kind, count)
+    return `${kind}-${count}`
   }
 
   async #own<T extends AsyncDisposable & { child: Child }>(starting: Promise<T>): Promise<T> {
