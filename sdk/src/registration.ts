@@ -33,21 +33,15 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
 
   /** Use `register` or `attach`. `hooks` run before the user's `onClose`. */
   constructor(settings: Settings, port: Promise<number>, listener?: Listener, hooks: (() => unknown)[] = []) {
-    const { logger, registries, onClose } = settings
+    const { logger, registries, checks, checkTimeoutMs, onClose } = settings
     super(error => logger.error({ err: error }, 'a listener of the registration failed'))
     this.#settings = settings
     this.#client = new RegistryClient(registries)
-    this.#health = new HealthChecks(settings.checks, settings.checkTimeoutMs, logger)
+    this.#health = new HealthChecks(checks, checkTimeoutMs, logger)
     const secret = randomBytes(32).toString('base64url')
     this.#heartbeat = new Heartbeat(this.#client, { ...settings, secret }, this.#owner())
-    this.#departure = {
-      settings,
-      client: this.#client,
-      heartbeat: this.#heartbeat,
-      health: this.#health,
-      listener,
-      hooks: onClose ? [...hooks, onClose] : hooks,
-    }
+    const parts = { client: this.#client, heartbeat: this.#heartbeat, health: this.#health }
+    this.#departure = { settings, ...parts, listener, hooks: onClose ? [...hooks, onClose] : hooks }
     this.closed = new Promise(resolve => {
       this.#setClosed = resolve
     })
@@ -90,8 +84,8 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
   /** Resolves when no subscribed client has this instance any more, also after `close()`; else DeliveryError. */
   async gone({ timeoutMs = 10_000 }: WaitOptions = {}): Promise<DeliveryReport> {
     if (!this.#heartbeat.hasRegistered) return { subscribers: 0, acked: 0, pending: [] }
-    const { deregistered } = (await this.#drained) ?? {}
-    if (deregistered?.pending.length === 0) return deregistered
+    const report = (await this.#drained)?.deregistered
+    if (report?.pending.length === 0) return report
     const client = new RegistryClient(this.#settings.registries)
     try {
       return await awaitDelivery(client, () => this, 'gone', timeoutMs)
@@ -132,18 +126,17 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
     }
     if (this.#drained) return
     await this.#heartbeat.start()
-    const error = this.#firstError
-    if (error instanceof RegistryError && error.isRefusal) throw error
+    if (this.#firstError instanceof RegistryError && this.#firstError.isRefusal) throw this.#firstError
   }
 
   async #drain(wasRemoved: boolean): Promise<DrainReport> {
-    const { instanceId } = this
-    this.#settings.logger.info({ service: this.service, instanceId }, 'draining')
+    const { service, instanceId } = this
+    this.#settings.logger.info({ service, instanceId }, 'draining')
     this.emit('draining', { instanceId })
     const report = await drain(this.#departure)
     if (this.state === 'closed') return report // the hard deadline was faster
     this.#state = 'deregistered'
-    this.#settings.logger.info({ service: this.service, instanceId, ...report }, 'deregistered')
+    this.#settings.logger.info({ service, instanceId, ...report }, 'deregistered')
     if (!wasRemoved) this.emit('deregistered', { by: 'self', report })
     return report
   }

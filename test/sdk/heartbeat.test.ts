@@ -96,7 +96,7 @@ test('failure 2, beats overlap, drift or herd: one in flight, on schedule, jitte
     if (isBeat) starts.push(performance.now())
     if (isBeat) most = Math.max(most, ++inFlight)
     request.resume().on('end', async () => {
-      if (isBeat) await delay(60)
+      if (isBeat) await delay(90)
       if (isBeat) inFlight--
       response.end(JSON.stringify({ incarnation: 1, lease: { ttlMs: 300, heartbeatIntervalMs: 100 } }))
     })
@@ -108,13 +108,13 @@ test('failure 2, beats overlap, drift or herd: one in flight, on schedule, jitte
   assert.equal(most, 1)
   const gaps = starts.slice(1).map((at, index) => at - (starts[index] ?? 0))
   const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length
-  // From end to start it would be 160 ms: the time that an answer takes must not add up.
-  assert.ok(mean > 80 && mean < 140, `mean gap ${mean}`)
+  // From end to start it would be 190 ms: the time that an answer takes must not add up.
+  assert.ok(mean > 80 && mean < 160, `mean gap ${mean}`)
   assert.ok(Math.max(...gaps) - Math.min(...gaps) > 2, 'no jitter')
 })
 
 test('failure 3, a lost lease goes unnoticed: 410 and 404 bring the full record back at once', async context => {
-  const registry = await testRegistry(context)
+  const registry = await testRegistry(context, { ttlMs: 1500 })
   const registration = await registered(context, registry.url, { zone: 'eu-1', metadata: { team: 'a' } })
   const [before] = registry.instances()
   registry.expire(registration.instanceId)
@@ -130,7 +130,7 @@ test('failure 3, a lost lease goes unnoticed: 410 and 404 bring the full record 
   )
   const beat = registry.requests[at - 1]
   assert.ok(beat?.path.endsWith('/heartbeat'))
-  assert.ok((registry.requests[at]?.at ?? 0) - (beat?.at ?? 0) < 80, 'not only at the next beat')
+  assert.ok((registry.requests[at]?.at ?? 0) - (beat?.at ?? 0) < 300, 'not only at the next beat')
   registry.forget()
   await until('registered again', () => registration.seen.length === 4)
   assert.equal(registration.state, 'registered')
@@ -254,7 +254,7 @@ test('F36: the secret is ours from the first try, so a repeated registration is 
 test('F41: a beat that got lost is repeated well before the next one is due', async context => {
   const registry = await testRegistry(context, { ttlMs: 9000 })
   const registration = await registered(context, registry.url, { checks: { db: () => true } })
-  const first = await until('a beat', () => beats(registry) > 0 && registry.requests.at(-1))
+  const first = await until('a beat', () => (beats(registry) > 0 ? registry.requests.at(-1) : undefined))
   registry.fail('reset')
   await until('one lost', () => registration.state === 'retrying')
   registry.fail('none')

@@ -105,7 +105,8 @@ test('the options reach the registry; ROLLCALL_REGISTRY and ROLLCALL_ADDRESS sta
   registry.expire('web-1')
   await new Promise(resolve => registration.once('reregistered', resolve))
   const [instance] = registry.instances()
-  const { service, instanceId, address, port, weight, locality, priority, canary, ttlMs } = instance ?? {}
+  const { service, instanceId, address, port, weight, locality, priority, canary, ttlMs } =
+    instance ?? ({} as Record<string, unknown>)
   assert.deepEqual(
     { service, instanceId, address, port, weight, locality, priority, canary, ttlMs },
     {

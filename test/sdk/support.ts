@@ -58,6 +58,9 @@ export interface AnyRegistry {
   instances(
     service: string,
   ): Promise<{ instanceId: string; status: string; port: number; incarnation: number }[]>
+  /** Of the test registry only. */
+  deregister?: (instanceId: string) => void
+  refuse?: (field: string) => void
 }
 
 /** The real eds-server or the in-memory one, seen through what both have: the HTTP API. */
