@@ -9,11 +9,11 @@ import { HTTP_PORT, portsInUse } from './demo/ports.ts'
 import { runSteps } from './demo/steps.ts'
 
 const HELP = `
-Everything is up. Try, in another terminal:
-  curl ${FRONT}
-  npm start -- -p 8084                                                       a fourth upstream joins
-  curl 'http://127.0.0.1:${HTTP_PORT}/edsservice/deregister?endpoint=127.0.0.1:8081'    the first leaves
-  curl http://127.0.0.1:${HTTP_PORT}/v1/nodes                                        what Envoy has acknowledged
+Everything is up. In another terminal:
+  ask           curl ${FRONT}
+  add one       npm start -- -p 8084
+  remove one    curl 'http://127.0.0.1:${HTTP_PORT}/edsservice/deregister?endpoint=127.0.0.1:8081'
+  see who knows curl http://127.0.0.1:${HTTP_PORT}/v1/nodes
 Ctrl-C stops it all.`
 
 class Interrupted extends Error {}
@@ -58,6 +58,7 @@ async function demo(once: boolean): Promise<number> {
       await fleet.stop({ keepLogs: true })
       return 1
     }
+    narrator.leaveSteps()
     narrator.say('\nStopping …')
   }
   await fleet.stop({ keepLogs: false })

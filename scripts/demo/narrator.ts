@@ -5,6 +5,7 @@
 const SLOW_MS = 1000
 
 export class Narrator {
+  #isQuiet = false
   readonly #colours: boolean = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR
 
   /**
@@ -31,11 +32,17 @@ export class Narrator {
     this.#print(2, '..', text)
   }
 
+  /** Steps that are under way say nothing of how they end: they were interrupted. */
+  leaveSteps(): void {
+    this.#isQuiet = true
+  }
+
   say(text: string): void {
     process.stdout.write(`${text}\n`)
   }
 
   #print(colour: number, mark: string, text: string): void {
+    if (this.#isQuiet) return
     process.stdout.write(`${this.#paint(colour, mark.padEnd(4))}  ${text}\n`)
   }
 

@@ -39,12 +39,12 @@ describe('a killed upstream', () => {
         const killedAt = instant()
         victim.child.signal('SIGKILL')
         const host = async () => (await envoy.admin.hosts()).find(({ address }) => address === victim.address)
-        // Outlier detection and health checks have seen to it that nobody is sent there before the lease lapses.
         const ejected = await until('Envoy passes it over', async () => {
           const found = await host()
           return found && (found.flags.length > 0 || found.edsHealth === 'UNHEALTHY') && found
         })
         const ejectedAfterMs = instant() - killedAt
+        assert.equal(ejected.edsHealth, 'HEALTHY', 'the registry knew before outlier detection did')
         await until('it is UNHEALTHY', async () => (await host())?.edsHealth === 'UNHEALTHY')
         const unhealthyAfterMs = instant() - killedAt
         await until('it is removed', async () => (await host()) === undefined)

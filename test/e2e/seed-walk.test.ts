@@ -96,6 +96,10 @@ describe('the walk', () => {
       // The back-off of the bootstrap: 5 s at most, where Envoy's own default is 30 s.
       await until('Envoy takes traffic', () => envoy.admin.ready(), { withinMs: 8000 })
       assert.equal((await get(envoy.url)).status, 503)
+      // Its grpc.health.v1 answers too.
+      await until('the EDS server passes its health check', async () =>
+        (await envoy.admin.hosts('eds_cluster')).every(({ flags }) => flags.length === 0),
+      )
       const upstream = await world.startUpstream({ registry })
       await until('the upstream answers', async () => (await get(envoy.url)).body === upstream.uuid)
     }),

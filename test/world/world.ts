@@ -51,6 +51,7 @@ export class World implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'rollcall-'))
   readonly #owned: AsyncDisposable[] = []
   readonly #children: Child[] = []
+  #isOver = false
   readonly #named = new Map<string, number>()
 
   /** The EDS server, both ports free ones unless given. */
@@ -108,6 +109,7 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true
     await Promise.all(this.#owned.map(owned => owned[Symbol.asyncDispose]()))
     rmSync(this.folder, { recursive: true, force: true })
   }
@@ -122,6 +124,8 @@ export class World implements AsyncDisposable {
   async #own<T extends AsyncDisposable & { child: Child }>(starting: Promise<T>): Promise<T> {
     const started = await starting
     this.adopt(started.child)
+    // It came up after the test had run out of time.
+    if (this.#isOver) await started[Symbol.asyncDispose]()
     return started
   }
 }

@@ -2,7 +2,7 @@
  * The gRPC server: the aggregated discovery service, the typed one of each cache, health and reflection. It opens
  * a stream for each call, and ends them all before it frees the port.
  */
-import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js'
+import { Server, ServerCredentials, type ServiceDefinition, setLogger } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from 'pino'
@@ -70,6 +70,7 @@ export class XdsServer {
 
   constructor({ caches, logger, clock, identifier, limits, observer = {} }: XdsServerOptions) {
     const allLimits = { ...DEFAULTS, ...limits }
+    logTo(logger)
     this.#context = {
       caches: new Map(inOrder(caches).map(cache => [cache.type.typeUrl, cache])),
       encoder: new ResponseEncoder(identifier),
@@ -179,6 +180,12 @@ function serverOptions(limits: XdsLimits): Record<string, number> {
           'grpc.max_connection_age_grace_ms': CONNECTION_AGE_GRACE_MS,
         }),
   }
+}
+
+/** The library's own words go where all others go; what matters of them comes as an error too. */
+function logTo(logger: Logger): void {
+  const log = (text: unknown): void => logger.debug({ grpc: String(text) }, 'grpc-js')
+  setLogger({ error: log, info: log, debug: log })
 }
 
 function bindError(cause: Error, host: string, port: number): Error {
