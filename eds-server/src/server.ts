@@ -9,6 +9,7 @@ import type { Config } from './config.ts'
 import { Delivery } from './endpoints/delivery.ts'
 import { buildAssignment } from './endpoints/endpoint-builder.ts'
 import { Publisher } from './endpoints/publisher.ts'
+import { WarmUp } from './endpoints/warm-up.ts'
 import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import type { HttpApp } from './http/context.ts'
@@ -41,7 +42,9 @@ export async function startServer(
   // A service never heard of is told as empty, so that a cluster which waits for it goes on.
   const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
   const demand = (service: string) => publisher.demand(service)
-  const endpoints = new LinearCache(ENDPOINT, { placeholder, demand, clock })
+  const warmUp = new WarmUp(clock, config.leaseTtlMs, () => endpoints.release())
+  const hold = (_service: string, clientVersion: string) => warmUp.holds(clientVersion)
+  const endpoints = new LinearCache(ENDPOINT, { placeholder, demand, hold, clock })
   const publisher = new Publisher({
     clock,
     registry,
