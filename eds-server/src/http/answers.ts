@@ -92,6 +92,24 @@ export const endpointAnswer: TSchema = Type.Object(
   { description: 'What was registered or removed' },
 )
 
+const hostFields = {
+  ip_address: text,
+  port: integer,
+  tags: Type.Object({
+    az: Type.Optional(text),
+    canary: Type.Optional(Type.Boolean()),
+    load_balancing_weight: integer,
+  }),
+}
+const hostList = { service: text, hosts: Type.Array(Type.Object(hostFields)) }
+
+export const hostListAnswer: TSchema = Type.Object(hostList, { description: 'The service and its hosts' })
+
+export const hostListsAnswer: TSchema = Type.Object(
+  { services: Type.Array(Type.Object(hostList)) },
+  { description: 'Every service that is known, with its hosts' },
+)
+
 export const statusAnswer: TSchema = Type.Object({ status: text }, { description: 'It is' })
 
 export const noContent: TSchema = Type.Null({ description: 'Done' })

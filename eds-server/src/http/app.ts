@@ -16,6 +16,7 @@ import { eventRoutes } from './event-routes.ts'
 import { EventStreams } from './event-streams.ts'
 import { localCallersOnly, secure } from './guard.ts'
 import { heartbeatRoutes } from './heartbeat-routes.ts'
+import { hostsRoutes } from './hosts-routes.ts'
 import { acceptJsonBodies } from './json-body.ts'
 import { describeRoutes } from './openapi.ts'
 import { operationsRoutes, probeRoutes } from './operations-routes.ts'
@@ -97,6 +98,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
     queryRoutes(api, context)
     eventRoutes(api, streams)
     edsserviceRoutes(api, context)
+    hostsRoutes(api, context)
     operationsRoutes(api, context)
   })
   app.register(async others => refuseOtherMethods(others, methodsByUrl))

@@ -32,6 +32,7 @@ export function describeRoutes(app: HttpApp): void {
         { name: 'instances', description: 'Register, beat, drain, leave' },
         { name: 'queries', description: 'What is known' },
         { name: 'endpoints', description: 'Registrations without a lease, by address' },
+        { name: 'hosts', description: 'Whole services as lists of hosts, without leases' },
         { name: 'operations', description: 'Health, metrics, this document' },
       ],
     },
