@@ -9,12 +9,13 @@ import { systemClock } from '../clock.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type AddressPolicyOptions, createAddressPolicy } from './address.ts'
-import type { Delivery, HttpApp, HttpContext, Readiness } from './context.ts'
+import type { Delivery, Discovery, HttpApp, HttpContext, Readiness } from './context.ts'
 import { departureRoutes } from './departure-routes.ts'
+import { discoveryRoutes } from './discovery-routes.ts'
 import { edsserviceRoutes } from './edsservice-routes.ts'
 import { eventRoutes } from './event-routes.ts'
 import { EventStreams } from './event-streams.ts'
-import { localCallersOnly, secure } from './guard.ts'
+import { localBrowsersOnly, localCallersOnly, secure } from './guard.ts'
 import { heartbeatRoutes } from './heartbeat-routes.ts'
 import { hostsRoutes } from './hosts-routes.ts'
 import { acceptJsonBodies } from './json-body.ts'
@@ -30,6 +31,8 @@ import { refuseOtherMethods, refuseUnknownRoutes } from './unknown-routes.ts'
 export interface AppOptions {
   readonly registry: Registry
   readonly delivery: Delivery
+  /** Discovery by single requests. Default: none. */
+  readonly discovery?: Discovery
   /** The connected clients, each as a JSON object. */
   readonly nodes: () => readonly unknown[]
   readonly readiness: () => Readiness
@@ -49,6 +52,8 @@ export interface AppOptions {
   readonly bodyLimit?: number
 }
 
+const NO_DISCOVERY: Discovery = { methods: [], timeoutHeader: 'x-expected-timeout-ms' }
+
 /** The app, not listening yet. `close()` ends streams and waits, answers what is in flight, and returns promptly. */
 export function createApp(options: AppOptions): HttpApp {
   const { registry, metrics, logger, clock = systemClock } = options
@@ -56,6 +61,7 @@ export function createApp(options: AppOptions): HttpApp {
   const streams = new EventStreams({ registry, clock })
   const context: HttpContext = {
     ...options,
+    discovery: options.discovery ?? NO_DISCOVERY,
     clock,
     admitAddress: createAddressPolicy(policyOf(options)),
     stopping: stop.signal,
@@ -90,6 +96,10 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
   const methodsByUrl = refuseUnknownRoutes(app)
   app.addHook('onRequest', secure)
   app.register(async probes => probeRoutes(probes, context))
+  app.register(async protocol => {
+    protocol.addHook('onRequest', localBrowsersOnly(options))
+    discoveryRoutes(protocol, context)
+  })
   app.register(async api => {
     api.addHook('onRequest', localCallersOnly(options))
     registrationRoutes(api, context)
