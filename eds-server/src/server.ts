@@ -100,7 +100,7 @@ export async function startServer(
 }
 
 /** What http/ may know of discovery: paths and functions. */
-function discoveryOf(fetching: FetchServer): Discovery {
+export function discoveryOf(fetching: FetchServer): Discovery {
   const methods = fetching.methods.map(method => ({
     path: method.path,
     summary: `Fetch ${method.cache.type.restName}, protocol ${method.generation}`,

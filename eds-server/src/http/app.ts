@@ -9,6 +9,7 @@ import { systemClock } from '../clock.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type AddressPolicyOptions, createAddressPolicy } from './address.ts'
+import { consoleRoutes } from './console-routes.ts'
 import type { Delivery, Discovery, HttpApp, HttpContext, Readiness } from './context.ts'
 import { departureRoutes } from './departure-routes.ts'
 import { discoveryRoutes } from './discovery-routes.ts'
@@ -27,6 +28,7 @@ import { registrationRoutes } from './registration-routes.ts'
 import { CONNECTIONS_MAX, DEFAULT_BODY_LIMIT, serverOptions } from './server-options.ts'
 import { stopPromptly } from './stop.ts'
 import { refuseOtherMethods, refuseUnknownRoutes } from './unknown-routes.ts'
+import { v1ReadRoutes, v1WriteRoutes } from './v1-routes.ts'
 
 export interface AppOptions {
   readonly registry: Registry
@@ -99,6 +101,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
   app.register(async protocol => {
     protocol.addHook('onRequest', localBrowsersOnly(options))
     discoveryRoutes(protocol, context)
+    v1ReadRoutes(protocol, context)
   })
   app.register(async api => {
     api.addHook('onRequest', localCallersOnly(options))
@@ -110,6 +113,11 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
     edsserviceRoutes(api, context)
     hostsRoutes(api, context)
     operationsRoutes(api, context)
+    consoleRoutes(api)
+  })
+  app.register(async v1 => {
+    v1.addHook('onRequest', localCallersOnly(options))
+    v1WriteRoutes(v1, context)
   })
   app.register(async others => refuseOtherMethods(others, methodsByUrl))
 }

@@ -36,6 +36,7 @@ export function describeRoutes(app: HttpApp): void {
         { name: 'endpoints', description: 'Registrations without a lease, by address' },
         { name: 'hosts', description: 'Whole services as lists of hosts, without leases' },
         { name: 'discovery', description: 'Who is where, for clients that poll' },
+        { name: 'v1', description: 'The first generation of discovery, and its registration calls' },
         { name: 'operations', description: 'Health, metrics, this document' },
       ],
     },
