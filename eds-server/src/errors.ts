@@ -48,6 +48,13 @@ export const ERROR_TABLE = {
     retryable: true,
     title: 'Another holder has a live lease on this instance id',
   },
+  ROLLCALL_SERVICE_EXISTS: { http: 409, grpc: 6, retryable: false, title: 'The service is there already' },
+  ROLLCALL_ADDRESS_AMBIGUOUS: {
+    http: 409,
+    grpc: 9,
+    retryable: false,
+    title: 'Several instances share the address',
+  },
   ROLLCALL_INCARNATION_SUPERSEDED: {
     http: 410,
     grpc: 9,

@@ -104,7 +104,7 @@ export class Metrics {
     this.#streams.dec({ variant, aggregated: String(aggregated) })
   }
 
-  responseSent(typeUrl: string, _variant: StreamVariant, bytes: number): void {
+  responseSent(typeUrl: string, _variant: StreamVariant | 'rest', bytes: number): void {
     this.#responses.inc({ type_url: typeUrl })
     this.#responseBytes.inc({ type_url: typeUrl }, bytes)
   }

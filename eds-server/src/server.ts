@@ -12,10 +12,12 @@ import { Publisher } from './endpoints/publisher.ts'
 import { WarmUp } from './endpoints/warm-up.ts'
 import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
-import type { HttpApp } from './http/context.ts'
+import type { Discovery, HttpApp } from './http/context.ts'
 import { type InstanceCount, Metrics } from './metrics.ts'
 import { Registry } from './registry/registry.ts'
 import { memoryStore } from './registry/store.ts'
+import { EXPECTED_TIMEOUT, type FetchCall, FetchServer } from './xds/fetch.ts'
+import { requestSchemaOf } from './xds/fetch-schema.ts'
 import { XdsServer } from './xds/grpc-server.ts'
 import { LinearCache } from './xds/linear-cache.ts'
 import { createResource } from './xds/resource.ts'
@@ -53,6 +55,13 @@ export async function startServer(
   })
   const identifier = `rollcall/${hostname()}`
   const xds = new XdsServer({ caches: [endpoints], logger, clock, identifier, observer: metrics })
+  const fetching = new FetchServer({
+    caches: [endpoints],
+    clock,
+    identifier,
+    isKnown: service => registry.instances(service) !== undefined,
+    observer: metrics,
+  })
   observeRegistry(registry, metrics)
 
   const ports: number[] = []
@@ -63,12 +72,14 @@ export async function startServer(
     logger,
     clock,
     delivery: new Delivery({ clock, registry, publisher, cache: endpoints }),
-    nodes: () => xds.nodes(),
+    discovery: discoveryOf(fetching),
+    nodes: () => [...xds.nodes(), ...fetching.nodes()],
     readiness: () => ({ ready: true }),
     ownPorts: () => ports,
   })
   const stop = async (): Promise<void> => {
     await Promise.all([app.close(), xds.stop(STOP_GRACE_MS)])
+    fetching.close()
     publisher.close()
     registry.close()
   }
@@ -89,6 +100,17 @@ export async function startServer(
       return stopped
     },
   }
+}
+
+/** What http/ may know of discovery: paths and functions. */
+export function discoveryOf(fetching: FetchServer): Discovery {
+  const methods = fetching.methods.map(method => ({
+    path: method.path,
+    summary: `Fetch ${method.cache.type.restName}, protocol ${method.generation}`,
+    bodySchema: requestSchemaOf(method),
+    answer: (call: FetchCall) => fetching.fetch(method, call),
+  }))
+  return { methods, timeoutHeader: EXPECTED_TIMEOUT }
 }
 
 async function listen(app: HttpApp, host: string, port: number): Promise<number> {

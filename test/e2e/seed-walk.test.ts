@@ -85,7 +85,7 @@ describe('the walk', () => {
     'also starts with Envoy: it waits for the EDS server, then answers 503',
     inWorld(async world => {
       const [grpcPort, httpPort] = [await freePort(), await freePort()]
-      const starting = world.startEnvoy({ registry: { grpcPort }, serving: false })
+      const starting = world.startEnvoy({ registry: { grpcPort, httpPort }, serving: false })
       const envoy = await starting
       assert.equal(await envoy.admin.ready(), false)
       await until(

@@ -31,6 +31,23 @@ const DIFFERENCES: Record<Bootstrap, (file: BootstrapFile) => void> = {
   },
   'ads-grpc.yaml': file => moveToAds(file, 'GRPC'),
   'ads-delta-grpc.yaml': file => moveToAds(file, 'DELTA_GRPC'),
+  'eds-rest.yaml': file => {
+    const config = file.static_resources.clusters[0].eds_cluster_config.eds_config
+    config.api_config_source = {
+      api_type: 'REST',
+      transport_api_version: 'V3',
+      cluster_names: ['eds_cluster'],
+      request_timeout: '15s',
+      refresh_delay: '0.1s',
+    }
+    const server = file.static_resources.clusters[1]
+    delete server.typed_extension_protocol_options
+    const [check] = server.health_checks as [Json]
+    delete check.grpc_health_check
+    check.http_health_check = { path: '/readyz' }
+    const text = JSON.stringify(server.load_assignment).replace('"port_value":8080', '"port_value":5000')
+    server.load_assignment = JSON.parse(text)
+  },
   'eds-grpc-no-health-checks.yaml': file => {
     assert.ok(file.static_resources.clusters[0].health_checks)
     delete file.static_resources.clusters[0].health_checks
@@ -102,7 +119,7 @@ describe('the bootstraps', () => {
 
   test('stay what is shipped when a test changes their ports', () => {
     const changed = parse(
-      bootstrapWith('eds-grpc.yaml', { grpcPort: 8080, listenerPort: 10000 }),
+      bootstrapWith('eds-grpc.yaml', { serverPort: 8080, listenerPort: 10000 }),
     ) as BootstrapFile
     const shipped = read('eds-grpc.yaml')
     Object.assign(shipped, {

@@ -12,21 +12,30 @@ export const BOOTSTRAPS = [
   'eds-delta-grpc.yaml',
   'ads-grpc.yaml',
   'ads-delta-grpc.yaml',
+  'eds-rest.yaml',
   'eds-grpc-no-health-checks.yaml',
   'eds-grpc-keep-passing-hosts.yaml',
 ] as const
 
 export type Bootstrap = (typeof BOOTSTRAPS)[number]
 
-/** The four ways of asking for endpoints; the other bootstraps vary the cluster. */
-export const EDS_FORMS: readonly Bootstrap[] = BOOTSTRAPS.slice(0, 4)
+/** The ways of asking for endpoints; the other bootstraps vary the cluster. */
+export const EDS_FORMS: readonly Bootstrap[] = BOOTSTRAPS.slice(0, 5)
 
 export interface BootstrapChanges {
-  /** The EDS server's gRPC port. */
-  grpcPort: number
+  /** The EDS server's gRPC port; for a bootstrap that asks over REST its HTTP port. */
+  serverPort: number
   /** Default 0: any free port, read back from the admin port. */
   listenerPort?: number | undefined
   nodeId?: string | undefined
+  /** Of a bootstrap that asks over REST. */
+  refreshDelay?: string | undefined
+  requestTimeout?: string | undefined
+}
+
+/** True for a bootstrap that asks over REST. */
+export function isRest(name: Bootstrap): boolean {
+  return name.includes('rest')
 }
 
 export function bootstrapPath(name: Bootstrap): string {
@@ -36,7 +45,7 @@ export function bootstrapPath(name: Bootstrap): string {
 /** The text of a shipped bootstrap with other ports. */
 export function bootstrapWith(
   name: Bootstrap,
-  { grpcPort, listenerPort = 0, nodeId }: BootstrapChanges,
+  { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout }: BootstrapChanges,
 ): string {
   const document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
   const replace = (path: readonly (string | number)[], expected: unknown, value: unknown): void => {
@@ -58,7 +67,10 @@ export function bootstrapWith(
     'lb_endpoints',
     0,
   ] as const
-  replace([...server, 'endpoint', ...port], 8080, grpcPort)
+  replace([...server, 'endpoint', ...port], isRest(name) ? 5000 : 8080, serverPort)
+  const source = ['static_resources', 'clusters', 0, 'eds_cluster_config', 'eds_config', 'api_config_source']
+  if (refreshDelay !== undefined) replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
+  if (requestTimeout !== undefined) replace([...source, 'request_timeout'], '15s', requestTimeout)
   if (nodeId !== undefined) replace(['node', 'id'], 'test-id', nodeId)
   return document.toString()
 }

@@ -21,15 +21,18 @@ import {
   type UpstreamOptions,
 } from '../../scripts/processes/programs.ts'
 import { within } from '../../scripts/processes/until.ts'
-import { type Bootstrap, bootstrapWith } from './bootstrap.ts'
+import { type Bootstrap, bootstrapWith, isRest } from './bootstrap.ts'
 
 export interface WorldEnvoyOptions {
   /** A file of envoy/. Default `eds-grpc.yaml`. */
   bootstrap?: Bootstrap
-  registry: { grpcPort: number }
+  registry: { grpcPort: number; httpPort: number }
   nodeId?: string
   /** See EnvoyOptions. Default true. */
   serving?: boolean
+  /** Of a bootstrap that asks over REST, instead of what it ships with. */
+  refreshDelay?: string
+  requestTimeout?: string
 }
 
 /** An Envoy and where it takes traffic. */
@@ -79,10 +82,11 @@ export class World implements AsyncDisposable {
   }
 
   async startEnvoy(options: WorldEnvoyOptions): Promise<WorldEnvoy> {
-    const { bootstrap = 'eds-grpc.yaml', registry, nodeId, serving } = options
+    const { bootstrap = 'eds-grpc.yaml', registry, nodeId, serving, refreshDelay, requestTimeout } = options
+    const serverPort = isRest(bootstrap) ? registry.httpPort : registry.grpcPort
     const name = this.#name('envoy')
     const file = join(this.folder, `${name}.yaml`)
-    writeFileSync(file, bootstrapWith(bootstrap, { grpcPort: registry.grpcPort, nodeId }))
+    writeFileSync(file, bootstrapWith(bootstrap, { serverPort, nodeId, refreshDelay, requestTimeout }))
     const adminAddressPath = join(this.folder, `${name}.admin`)
     const envoy = await this.#own(
       startEnvoy({ name, bootstrap: file, adminAddressPath, serving, logFolder: this.folder }),

@@ -6,8 +6,8 @@ export interface UpstreamOptions {
   port: number
   host: string
   service: string
-  /** Undefined: the SDK's ROLLCALL_REGISTRY, else its default. */
-  registry: string[] | undefined
+  /** Undefined: the SDK's ROLLCALL_REGISTRY, else its default. `none`: somebody else registers this process. */
+  registry: string[] | 'none' | undefined
   /** The address to register; undefined: ROLLCALL_ADDRESS, else as the registry sees us. */
   address: string | undefined
   weight: number | undefined
@@ -17,7 +17,7 @@ export interface UpstreamOptions {
 
 export const USAGE: string =
   'usage: upstream-server [-p PORT] [--host 127.0.0.1] [--service myservice] ' +
-  '[--registry http://127.0.0.1:5000] [--weight N] [--zone ZONE] [--metadata KEY=VALUE]...'
+  '[--registry http://127.0.0.1:5000|none] [--weight N] [--zone ZONE] [--metadata KEY=VALUE]...'
 
 /** A wrong flag or variable: one line, which says what is allowed. */
 export class UsageError extends Error {}
@@ -34,7 +34,7 @@ export function parseOptions(args: string[], env: NodeJS.ProcessEnv): UpstreamOp
       8081,
     host,
     service: values.service ?? 'myservice',
-    registry: values.registry?.split(',').map(url => url.trim()),
+    registry: registryIn(values.registry, env),
     address: env.ROLLCALL_ADDRESS ? undefined : specific(host),
     weight: wholeNumber('--weight', values.weight, 65_535),
     zone: values.zone,
@@ -73,6 +73,11 @@ function parseFlags(args: string[]): Flags {
     const [line] = String((error as Error).message).split('. ', 1)
     throw new UsageError(`${line}; ${USAGE}`)
   }
+}
+
+function registryIn(given: string | undefined, env: NodeJS.ProcessEnv): UpstreamOptions['registry'] {
+  if ((given ?? env.ROLLCALL_REGISTRY) === 'none') return 'none'
+  return given?.split(',').map(url => url.trim())
 }
 
 function wholeNumber(name: string, text: string | undefined, most: number): number | undefined {

@@ -92,6 +92,48 @@ export const endpointAnswer: TSchema = Type.Object(
   { description: 'What was registered or removed' },
 )
 
+const hostFields = {
+  ip_address: text,
+  port: integer,
+  tags: Type.Object({
+    az: Type.Optional(text),
+    canary: Type.Optional(Type.Boolean()),
+    load_balancing_weight: integer,
+  }),
+}
+const hostList = { service: text, hosts: Type.Array(Type.Object(hostFields)) }
+
+export const hostListAnswer: TSchema = Type.Object(hostList, { description: 'The service and its hosts' })
+
+export const hostListsAnswer: TSchema = Type.Object(
+  { services: Type.Array(Type.Object(hostList)) },
+  { description: 'Every service that is known, with its hosts' },
+)
+
+const v1Hosts = Type.Array(
+  Type.Object({
+    ip_address: text,
+    port: integer,
+    service: text,
+    revision: text,
+    service_repo_name: text,
+    last_check_in: text,
+    tags: Type.Unsafe({ type: 'object', additionalProperties: true }),
+  }),
+)
+
+export const v1Answer: TSchema = Type.Object(
+  { service: text, env: text, hosts: v1Hosts },
+  { description: 'The hosts to use' },
+)
+
+export const v1RepoAnswer: TSchema = Type.Object(
+  { service_repo_name: text, env: text, hosts: v1Hosts },
+  { description: 'The hosts to use' },
+)
+
+export const emptyAnswer: TSchema = Type.Object({}, { description: 'Done' })
+
 export const statusAnswer: TSchema = Type.Object({ status: text }, { description: 'It is' })
 
 export const noContent: TSchema = Type.Null({ description: 'Done' })

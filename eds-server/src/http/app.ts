@@ -9,13 +9,16 @@ import { systemClock } from '../clock.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type AddressPolicyOptions, createAddressPolicy } from './address.ts'
-import type { Delivery, HttpApp, HttpContext, Readiness } from './context.ts'
+import { consoleRoutes } from './console-routes.ts'
+import type { Delivery, Discovery, HttpApp, HttpContext, Readiness } from './context.ts'
 import { departureRoutes } from './departure-routes.ts'
+import { discoveryRoutes } from './discovery-routes.ts'
 import { edsserviceRoutes } from './edsservice-routes.ts'
 import { eventRoutes } from './event-routes.ts'
 import { EventStreams } from './event-streams.ts'
-import { localCallersOnly, secure } from './guard.ts'
+import { localBrowsersOnly, localCallersOnly, secure } from './guard.ts'
 import { heartbeatRoutes } from './heartbeat-routes.ts'
+import { hostsRoutes } from './hosts-routes.ts'
 import { acceptJsonBodies } from './json-body.ts'
 import { describeRoutes } from './openapi.ts'
 import { operationsRoutes, probeRoutes } from './operations-routes.ts'
@@ -25,10 +28,13 @@ import { registrationRoutes } from './registration-routes.ts'
 import { CONNECTIONS_MAX, DEFAULT_BODY_LIMIT, serverOptions } from './server-options.ts'
 import { stopPromptly } from './stop.ts'
 import { refuseOtherMethods, refuseUnknownRoutes } from './unknown-routes.ts'
+import { v1ReadRoutes, v1WriteRoutes } from './v1-routes.ts'
 
 export interface AppOptions {
   readonly registry: Registry
   readonly delivery: Delivery
+  /** Discovery by single requests. Default: none. */
+  readonly discovery?: Discovery
   /** The connected clients, each as a JSON object. */
   readonly nodes: () => readonly unknown[]
   readonly readiness: () => Readiness
@@ -48,6 +54,8 @@ export interface AppOptions {
   readonly bodyLimit?: number
 }
 
+const NO_DISCOVERY: Discovery = { methods: [], timeoutHeader: 'x-expected-timeout-ms' }
+
 /** The app, not listening yet. `close()` ends streams and waits, answers what is in flight, and returns promptly. */
 export function createApp(options: AppOptions): HttpApp {
   const { registry, metrics, logger, clock = systemClock } = options
@@ -55,6 +63,7 @@ export function createApp(options: AppOptions): HttpApp {
   const streams = new EventStreams({ registry, clock })
   const context: HttpContext = {
     ...options,
+    discovery: options.discovery ?? NO_DISCOVERY,
     clock,
     admitAddress: createAddressPolicy(policyOf(options)),
     stopping: stop.signal,
@@ -89,6 +98,11 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
   const methodsByUrl = refuseUnknownRoutes(app)
   app.addHook('onRequest', secure)
   app.register(async probes => probeRoutes(probes, context))
+  app.register(async protocol => {
+    protocol.addHook('onRequest', localBrowsersOnly(options))
+    discoveryRoutes(protocol, context)
+    v1ReadRoutes(protocol, context)
+  })
   app.register(async api => {
     api.addHook('onRequest', localCallersOnly(options))
     registrationRoutes(api, context)
@@ -97,7 +111,13 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
     queryRoutes(api, context)
     eventRoutes(api, streams)
     edsserviceRoutes(api, context)
+    hostsRoutes(api, context)
     operationsRoutes(api, context)
+    consoleRoutes(api)
+  })
+  app.register(async v1 => {
+    v1.addHook('onRequest', localCallersOnly(options))
+    v1WriteRoutes(v1, context)
   })
   app.register(async others => refuseOtherMethods(others, methodsByUrl))
 }

@@ -48,7 +48,33 @@ export interface Readiness {
   readonly reason?: string
 }
 
+/** One kind of discovery request. */
+export interface DiscoveryMethod {
+  readonly path: string
+  readonly summary: string
+  /** JSON schema with an example; `answer` checks the body itself. */
+  readonly bodySchema: object
+  /** The answer as JSON text; undefined: the caller has it already. Rejects with a RollcallError. */
+  answer(call: DiscoveryCall): Promise<string | undefined>
+}
+
+export interface DiscoveryCall {
+  readonly body: unknown
+  /** How long the caller waits, milliseconds; undefined: it does not say. */
+  readonly expectedMs: number | undefined
+  readonly signal: AbortSignal
+  /** Address and port of the caller. */
+  readonly peer: string
+}
+
+export interface Discovery {
+  readonly methods: readonly DiscoveryMethod[]
+  /** The header in which a caller says how long it waits. */
+  readonly timeoutHeader: string
+}
+
 export interface HttpContext {
+  readonly discovery: Discovery
   readonly registry: Registry
   readonly delivery: Delivery
   /** The connected clients, each as a JSON object. */

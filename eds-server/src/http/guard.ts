@@ -46,6 +46,19 @@ export function localCallersOnly({ loopbackOnly }: { readonly loopbackOnly: bool
   }
 }
 
+/**
+ * For the discovery protocol over REST: there the host is whatever name the client gave its upstream. Browsers name
+ * the site that a request comes from, and no other client does: they are held to the rules of the API, so that a
+ * rebound name does not show a web page what is registered.
+ */
+export function localBrowsersOnly(options: { readonly loopbackOnly: boolean }): Hook {
+  const forBrowsers = localCallersOnly(options)
+  return (request, reply, done) => {
+    if (request.headers['sec-fetch-site'] === undefined) done()
+    else forBrowsers(request, reply, done)
+  }
+}
+
 function refusal(field: string, value: unknown, reason: string): RollcallError {
   return new RollcallError('ROLLCALL_ORIGIN_REFUSED', `${field}: ${shown(value)} ${reason}`, { field, value })
 }

@@ -13,6 +13,8 @@ declare module 'fastify' {
       readonly headers?: TSchema
       /** A body that may be missing: one that must not belongs in the schema. */
       readonly body?: TSchema
+      /** A body that is checked behind the port that it is handed to. */
+      readonly requiredBody?: TSchema
     }
   }
 }
@@ -32,13 +34,17 @@ export function describeRoutes(app: HttpApp): void {
         { name: 'instances', description: 'Register, beat, drain, leave' },
         { name: 'queries', description: 'What is known' },
         { name: 'endpoints', description: 'Registrations without a lease, by address' },
+        { name: 'hosts', description: 'Whole services as lists of hosts, without leases' },
+        { name: 'discovery', description: 'Who is where, for clients that poll' },
+        { name: 'v1', description: 'The first generation of discovery, and its registration calls' },
         { name: 'operations', description: 'Health, metrics, this document' },
       ],
     },
     transform: ({ schema, url, route }) => {
-      const documented = route.config?.documented
-      const mark = documented?.body === undefined ? {} : { [OPTIONAL_BODY]: true }
-      return { schema: { ...schema, ...documented, ...mark }, url }
+      const { requiredBody, ...documented } = route.config?.documented ?? {}
+      const mark = documented.body === undefined ? {} : { [OPTIONAL_BODY]: true }
+      const checkedElsewhere = requiredBody === undefined ? {} : { body: requiredBody }
+      return { schema: { ...schema, ...documented, ...mark, ...checkedElsewhere }, url }
     },
   })
 }

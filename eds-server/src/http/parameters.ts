@@ -10,6 +10,18 @@ export type InstanceParams = Static<typeof instanceParams>
 
 export const serviceParams: TObject<{ service: TString }> = Type.Object({ service: serviceName })
 
+export const hostParams: TObject<{ service: TString; host: TString }> = Type.Object({
+  service: serviceName,
+  host: Type.String({
+    description: 'an address, with a port where several instances share it: 127.0.0.1 or 127.0.0.1:8083',
+    examples: ['127.0.0.1:8083'],
+  }),
+})
+
+export const repoParams: TObject<{ repo: TString }> = Type.Object({
+  repo: Type.String({ description: 'the service_repo_name of a registration', examples: ['myservice'] }),
+})
+
 const timeout: TString = Type.String({
   description: 'a duration such as 500ms, 5s or 1m, at most 1m. Default 5s',
   examples: ['2s'],

@@ -82,7 +82,7 @@ interface KnownError {
   readonly detail?: string
 }
 
-const JSON_ONLY = 'content-type: a body must be application/json'
+const JSON_ONLY = 'content-type: a body must be application/json, or a form where the route takes one'
 
 const FRAMEWORK_ERRORS: Readonly<Record<string, KnownError>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: {

@@ -134,6 +134,42 @@ export class Registry {
     throw unknownAddress(service, hostPort({ address, port }))
   }
 
+  /**
+   * An operator's change by address, without a key: the holder of a lease keeps it. The instance there, or undefined
+   * where none is.
+   */
+  amendAt(
+    service: string,
+    address: string,
+    port: number,
+    change: Partial<InstanceRecord>,
+  ): Instance | undefined {
+    const held = this.#table.at(service, address, port)
+    if (held) this.#replace(held, { ...held.instance, ...change }, 'updated')
+    return held?.instance
+  }
+
+  /** Refuses `count` more instances of the service where a limit would be reached. */
+  assertRoomFor(service: string, count: number): void {
+    this.#table.assertRoomFor(service, count)
+  }
+
+  /** Makes a service known that has no instance yet. */
+  declare(service: string): void {
+    if (this.#table.holdings(service) !== undefined) return
+    this.#table.assertRoomFor(service, 0)
+    this.#table.add(service)
+  }
+
+  /** Removes a service with all its instances: it is then as if never heard of. False where there was none. */
+  forget(service: string): boolean {
+    const holdings = this.#table.holdings(service)
+    if (!holdings) return false
+    for (const held of [...holdings.values()]) this.#remove(held, 'deregistered')
+    this.#table.drop(service)
+    return true
+  }
+
   /** The instances of a service; undefined for one never heard of, empty for one that lost its last. */
   instances(service: string): readonly Instance[] | undefined {
     const holdings = this.#table.holdings(service)

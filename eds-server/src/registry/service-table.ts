@@ -53,15 +53,15 @@ export class ServiceTable {
     return id === undefined ? undefined : entry?.byId.get(id)
   }
 
-  /** Refuses one more instance of the service where a limit is reached (F50). */
-  assertRoomFor(service: string): void {
+  /** Refuses `count` more instances of the service, one by default, where a limit would be reached (F50). */
+  assertRoomFor(service: string, count = 1): void {
     const { services, instancesPerService, instances } = this.#limits
     const entry = this.#services.get(service)
     const inService = entry?.byId.size ?? 0
     if (entry === undefined && this.#services.size >= services) throw full('services', services)
-    if (inService >= instancesPerService)
+    if (inService + count > instancesPerService)
       throw full(`instances of service ${JSON.stringify(service)}`, instancesPerService)
-    if (this.#instances >= instances) throw full('instances', instances)
+    if (this.#instances + count > instances) throw full('instances', instances)
   }
 
   /** Adds the holding, or moves it to the address that its instance has now. */
@@ -72,6 +72,16 @@ export class ServiceTable {
     else this.#instances += 1
     entry.byId.set(instance.instanceId, holding)
     entry.byAddress.set(hostPort(instance), instance.instanceId)
+  }
+
+  /** An entry without holdings: known, and empty. */
+  add(service: string): void {
+    this.#entry(service)
+  }
+
+  /** Forgets a service that has no holdings any more. */
+  drop(service: string): void {
+    if (this.#services.get(service)?.byId.size === 0) this.#services.delete(service)
   }
 
   remove(instance: Instance): void {

@@ -129,9 +129,14 @@ export class LinearCache {
     return this.#watchers.has(name) || this.#watchers.has(WILDCARD)
   }
 
+  /** Before a name, or WILDCARD, is read by somebody who does not watch it: it is then as new as it can be. */
+  demand(name: string): void {
+    this.#options.demand?.(name)
+  }
+
   /** Registers interest in a name, or in all by WILDCARD. */
   watch(name: string, watcher: Watcher): void {
-    this.#options.demand?.(name)
+    this.demand(name)
     const watchers = this.#watchers.get(name)
     if (watchers) watchers.add(watcher)
     else this.#watchers.set(name, new Set([watcher]))

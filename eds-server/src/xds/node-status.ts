@@ -29,7 +29,8 @@ export interface NodeView {
 
 export interface TypeView {
   readonly typeUrl: string
-  readonly protocol: 'sotw' | 'delta'
+  /** `rest`: one who polls; shown until it has not polled for 15 s. */
+  readonly protocol: 'sotw' | 'delta' | 'rest'
   readonly aggregated: boolean
   readonly state: 'SYNCED' | PendingState
   /** The version that the client ACKed last; empty before the first ACK. */

@@ -42,7 +42,7 @@ export interface Protocol<Request extends CommonRequest> {
 export interface XdsObserver {
   streamOpened?(protocol: 'sotw' | 'delta', aggregated: boolean): void
   streamClosed?(protocol: 'sotw' | 'delta', aggregated: boolean): void
-  responseSent?(typeUrl: string, protocol: 'sotw' | 'delta', bytes: number): void
+  responseSent?(typeUrl: string, protocol: 'sotw' | 'delta' | 'rest', bytes: number): void
   acked?(typeUrl: string, protocol: 'sotw' | 'delta'): void
   nacked?(typeUrl: string, protocol: 'sotw' | 'delta'): void
   slowClientClosed?(): void

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { OTHER_SECRET, SECRET } from '../../world/records.ts'
 import { type Api, startApi } from './api.ts'
+import { startDiscovery } from './discovery.ts'
 
 const names = fc.oneof(
   fc.constantFrom('myservice', 'one', 'repo', '__proto__', 'constructor', '..', '.', '*', 'é', ''),
@@ -35,6 +36,21 @@ const bodies = fc.oneof(
     .tuple(fc.integer({ min: 1, max: 65_535 }), fc.dictionary(fc.constantFrom(...FIELDS, 'x'), values))
     .map(([port, rest]) => ({ port, ...rest })),
   fc.record({ status: values }),
+  fc.record({
+    hosts: fc.array(fc.record({ ip_address: values, port: values, tags: values }, { requiredKeys: [] })),
+  }),
+  fc.record({
+    hosts: fc.array(
+      fc.record({ ip_address: fc.constant('127.0.0.1'), port: fc.integer({ min: 1, max: 65_535 }) }),
+    ),
+  }),
+  fc.record(
+    { version_info: values, node: values, resource_names: values, type_url: values },
+    { requiredKeys: [] },
+  ),
+  fc.record({ versionInfo: values, resourceNames: fc.array(names), node: fc.record({ id: names }) }),
+  fc.record({ ip: values, port: values, tags: values, revision: values }, { requiredKeys: ['port'] }),
+  fc.record({ load_balancing_weight: values }),
   fc.record({ weight: values, metadata: fc.dictionary(fc.string(), values) }, { requiredKeys: [] }),
   fc.record({
     heartbeats: fc.array(
@@ -74,6 +90,13 @@ const headers = fc.record(
   { requiredKeys: [] },
 )
 
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+
+function formOf(body: unknown): string {
+  const fields = Object.entries(typeof body === 'object' && body !== null ? body : { x: body })
+  return new URLSearchParams(fields.map(([name, value]): [string, string] => [name, String(value)])).toString()
+}
+
 interface Route {
   readonly method: string
   readonly path: string
@@ -99,33 +122,42 @@ function segment(name: string): string {
 }
 
 test('no request whatsoever gets a 5xx or a status that the document does not have (F53, F57)', async () => {
-  await using api = await startApi()
+  await using api = await startDiscovery()
   const routes = await documentedRoutes(api)
   const requests = fc.record({
     route: fc.constantFrom(...routes),
     service: names,
     instanceId: names,
+    host: fc.oneof(names, fc.constantFrom('127.0.0.1', '127.0.0.1:8081', '[::1]:80', '::1')),
+    isForm: fc.boolean(),
     query: fc.oneof(fc.constant({}), queries),
     body: fc.option(bodies, { nil: undefined }),
     headers,
   })
   await fc.assert(
-    fc.asyncProperty(requests, async ({ route, service, instanceId, query, body, headers: given }) => {
-      const path = route.path
-        .replace('{service}', segment(service))
-        .replace('{instanceId}', segment(instanceId))
-      const search = new URLSearchParams(query).toString()
-      const answer = await api.call(route.method, search ? `${path}?${search}` : path, {
-        headers: given,
-        ...(route.method !== 'GET' && { body }),
-      })
-      const shown = `${route.method} ${path}?${search} ${JSON.stringify(body)}: ${answer.status}`
-      // An empty segment makes it another path: that is a 404 or 405 of the router.
-      const isOther = (service === '' || instanceId === '') && [404, 405].includes(answer.status)
-      assert.ok(isOther || route.statuses.has(String(answer.status)), shown)
-      assert.ok(answer.status < 500, shown)
-      if (answer.status >= 400) assert.equal(answer.body.status, answer.status, shown)
-    }),
+    fc.asyncProperty(
+      requests,
+      async ({ route, service, instanceId, host, isForm, query, body, headers: given }) => {
+        const path = route.path
+          .replace('{service}', segment(service))
+          .replace('{instanceId}', segment(instanceId))
+          .replace('{host}', segment(host))
+          .replace('{repo}', segment(host))
+        const search = new URLSearchParams(query).toString()
+        const answer = await api.call(route.method, search ? `${path}?${search}` : path, {
+          headers: { ...given, ...(isForm && FORM) },
+          ...(route.method !== 'GET' && isForm && { text: formOf(body) }),
+          ...(route.method !== 'GET' && !isForm && { body }),
+        })
+        const shown = `${route.method} ${path}?${search} ${JSON.stringify(body)}: ${answer.status}`
+        // An empty segment makes it another path: that is a 404 or 405 of the router.
+        const isOther =
+          (service === '' || instanceId === '' || host === '') && [404, 405].includes(answer.status)
+        assert.ok(isOther || route.statuses.has(String(answer.status)), shown)
+        assert.ok(answer.status < 500, shown)
+        if (answer.status >= 400) assert.equal(answer.body.status, answer.status, shown)
+      },
+    ),
     { numRuns: 1_500 },
   )
   assert.equal(({} as { polluted?: unknown }).polluted, undefined)

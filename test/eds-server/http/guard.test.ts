@@ -60,6 +60,27 @@ test('a page of another site cannot make a browser register anything', async () 
   }
 })
 
+test('those who poll call by any name, and browsers only by that of this machine', async () => {
+  await using api = await startApi()
+  const path = '/v1/registration/myservice'
+  assert.match(await get(api.port, path, 'host: eds_cluster'), /^HTTP\/1\.1 200 /)
+  for (const site of ['same-origin', 'none', 'cross-site']) {
+    const answer = await get(api.port, path, 'host: evil.example', `sec-fetch-site: ${site}`)
+    assert.match(answer, /^HTTP\/1\.1 403 /, site)
+  }
+  assert.match(
+    await get(api.port, path, 'host: localhost', 'sec-fetch-site: same-origin'),
+    /^HTTP\/1\.1 200 /,
+  )
+  const form =
+    'content-type: application/x-www-form-urlencoded\r\ncontent-length: 22\r\n\r\nip=127.0.0.1&port=8081'
+  for (const foreign of ['host: eds_cluster', 'host: localhost\r\nsec-fetch-site: cross-site']) {
+    const head = `POST ${path} HTTP/1.1\r\nconnection: close\r\n${foreign}\r\n`
+    assert.match(await conversation(api.port, head + form), /^HTTP\/1\.1 403 /)
+  }
+  assert.deepEqual([...api.registry.services()], [])
+})
+
 test('every answer has the security headers, and none allows another origin', async () => {
   await using api = await startApi()
   const calls: [string, string][] = [

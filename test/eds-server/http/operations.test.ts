@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { ERROR_TABLE } from '../../../eds-server/src/errors.ts'
 import type { Readiness } from '../../../eds-server/src/http/context.ts'
 import { startApi } from './api.ts'
+import { startDiscovery } from './discovery.ts'
 
 test('the process is alive, and ready when it says so', async () => {
   let readiness: Readiness = { ready: false, reason: 'registrations are being loaded' }
@@ -45,7 +46,7 @@ interface Operation {
 }
 
 test('the document describes every route with its answers', async () => {
-  await using api = await startApi()
+  await using api = await startDiscovery()
   const { body } = await api.call('GET', '/openapi.json')
   assert.equal(body.openapi, '3.1.0')
   const codes = new Set(Object.values(ERROR_TABLE).map(({ http }) => String(http)))
@@ -71,6 +72,19 @@ test('the document describes every route with its answers', async () => {
 
 /** In an order in which each finds what it needs. */
 const EXAMPLES = [
+  'post /edsservice/{service}',
+  'get /edsservice/{service}',
+  'get /edsservice',
+  'put /edsservice/{service}',
+  'post /v3/discovery:endpoints',
+  'post /v2/discovery:endpoints',
+  'delete /edsservice/{service}',
+  'post /v1/registration/{service}',
+  'get /v1/registration/{service}',
+  'get /v1/registration/repo/{repo}',
+  'post /v1/loadbalancing/{service}',
+  'post /v1/loadbalancing/{service}/{host}',
+  'delete /v1/registration/{service}/{host}',
   'put /v1/services/{service}/instances/{instanceId}',
   'put /v1/services/{service}/instances/{instanceId}/heartbeat',
   'post /v1/heartbeats',
@@ -91,7 +105,7 @@ const EXAMPLES = [
 ]
 
 test('the examples of the document work; only the incarnation is that of the registration', async () => {
-  await using api = await startApi()
+  await using api = await startDiscovery()
   const { body: document } = await api.call('GET', '/openapi.json')
   const all = Object.entries<object>(document.paths).flatMap(([path, operations]) =>
     Object.keys(operations).map(method => `${method} ${path}`),
@@ -118,7 +132,7 @@ test('the examples of the document work; only the incarnation is that of the reg
       ...(text && { text }),
     })
     assert.ok(status < 300, `${name}: ${status} ${JSON.stringify(body)}`)
-    if (name === EXAMPLES[0]) ({ incarnation } = body)
+    if (name === 'put /v1/services/{service}/instances/{instanceId}') ({ incarnation } = body)
     if (name === 'post /v1/heartbeats') assert.deepEqual(body, { renewed: 1, refused: [] })
   }
 })

@@ -1,0 +1,199 @@
+/**
+ * Discovery by single requests and JSON: the form of the protocol that clients poll. A poll by somebody who has the
+ * present version is held until it changes, but no longer than the client waits: so a change arrives at once, and
+ * not at the client's next poll.
+ */
+import type { Clock } from '../clock.ts'
+import { invalidArgument, RollcallError, shown } from '../errors.ts'
+import { type FetchRequest, readFetchRequest } from './fetch-request.ts'
+import { jsonOf } from './json.ts'
+import { type LinearCache, type ResourceSet, WILDCARD } from './linear-cache.ts'
+import { NodeStatus, type NodeView } from './node-status.ts'
+import { versionOf } from './resource.ts'
+import { RestSubscription } from './rest-subscription.ts'
+import { DEFAULT_LIMITS, type StreamLimits, type XdsObserver } from './stream-context.ts'
+
+export interface FetchOptions {
+  /** One for each type that is served. */
+  readonly caches: readonly LinearCache[]
+  readonly clock: Clock
+  /** Tells clients which server answers them (X-09). */
+  readonly identifier: string
+  /** False for a name that nothing was ever said of: to a client that has it from elsewhere that is no news (X-40). */
+  readonly isKnown: (name: string) => boolean
+  readonly limits?: StreamLimits
+  readonly observer?: XdsObserver
+}
+
+/** One type in one generation of the protocol. */
+export interface FetchMethod {
+  /** `/v3/discovery:endpoints` */
+  readonly path: string
+  readonly typeUrl: string
+  readonly generation: 'v2' | 'v3'
+  readonly cache: LinearCache
+}
+
+export interface FetchCall {
+  /** The request as a JSON value. */
+  readonly body: unknown
+  /** How long the client waits for the answer, milliseconds; undefined: it does not say, and is answered at once. */
+  readonly expectedMs: number | undefined
+  /** Aborts when the client has gone or the server stops. */
+  readonly signal: AbortSignal
+  /** Address and port of the client. */
+  readonly peer: string
+}
+
+/** What a client names the time that it waits, milliseconds. */
+export const EXPECTED_TIMEOUT = 'x-envoy-expected-rq-timeout-ms'
+
+const LONGEST_HOLD_MS = 30_000
+/** Of the time that the client waits; the rest is for the way there and back, and for a busy machine. */
+const HELD_SHARE = 0.8
+const SUBSCRIPTIONS_MAX = 10_000
+
+interface Kept {
+  readonly subscription: RestSubscription
+  peer: string
+}
+
+export class FetchServer {
+  readonly methods: readonly FetchMethod[]
+  readonly #options: FetchOptions
+  readonly #limits: StreamLimits
+  readonly #kept = new Map<string, Kept>()
+  readonly #status = new NodeStatus()
+
+  constructor(options: FetchOptions) {
+    this.#options = options
+    this.#limits = options.limits ?? DEFAULT_LIMITS
+    this.methods = options.caches.flatMap(methodsOf)
+  }
+
+  /** What every polling client has. */
+  nodes(): NodeView[] {
+    return this.#status.nodes()
+  }
+
+  /** The answer as JSON text; undefined: the client has it already. Rejects with a RollcallError. */
+  async fetch(method: FetchMethod, call: FetchCall): Promise<string | undefined> {
+    const { cache, typeUrl } = method
+    const request = readFetchRequest(call.body, typeUrl, this.#limits)
+    const names = namesOf(request, cache)
+    const kept = this.#keptFor(method, request, names, call.peer)
+    kept?.subscription.pollBegins(request.version, request.error)
+    try {
+      const set = await this.#newsFor(cache, names, request.version, kept?.subscription, call)
+      if (!set) return undefined
+      kept?.subscription.tell(set.version)
+      const text = this.#encode(method, set)
+      this.#options.observer?.responseSent?.(typeUrl, 'rest', text.length)
+      return text
+    } finally {
+      kept?.subscription.pollEnds()
+    }
+  }
+
+  close(): void {
+    for (const { subscription } of [...this.#kept.values()]) subscription.close()
+  }
+
+  /** What differs from the client's version, as soon as something does; undefined when its time is over. */
+  async #newsFor(
+    cache: LinearCache,
+    names: readonly string[],
+    version: string,
+    subscription: RestSubscription | undefined,
+    { expectedMs = 0, signal }: FetchCall,
+  ): Promise<ResourceSet | undefined> {
+    const { clock } = this.#options
+    const until = clock.now() + Math.min(expectedMs * HELD_SHARE, LONGEST_HOLD_MS)
+    for (;;) {
+      this.#assertTold(cache, names, version)
+      const set = read(cache, names)
+      // Where absence deletes, nothing is an answer too (X-30); elsewhere it is none (X-31).
+      const isNews = set.version !== version && (set.resources.length > 0 || cache.type.fullStateInSotw)
+      if (isNews) return set
+      if (set.version === version) subscription?.hasCurrent(version)
+      const leftMs = until - clock.now()
+      if (!subscription || leftMs <= 0 || signal.aborted) return undefined
+      await subscription.nextChange(leftMs, signal)
+    }
+  }
+
+  /** "I do not know" must not look like "there is none" (X-40): the client keeps what it has from elsewhere. */
+  #assertTold(cache: LinearCache, names: readonly string[], version: string): void {
+    for (const name of names) {
+      if (name === WILDCARD) continue
+      const isStranger =
+        version !== '' &&
+        cache.get(name) === undefined &&
+        !this.#options.isKnown(name) &&
+        cache.placeholder(name)?.version !== version
+      if (!isStranger && !cache.isHeld(name, version)) continue
+      const message = `resource ${shown(name)} is not known here yet; the version shown is of another time or server`
+      throw new RollcallError('ROLLCALL_NOT_READY', message, { field: 'resource_names', value: name })
+    }
+  }
+
+  #keptFor(
+    { path, typeUrl, cache }: FetchMethod,
+    { node: client }: FetchRequest,
+    names: readonly string[],
+    peer: string,
+  ): Kept | undefined {
+    if (!client) return undefined
+    // Not by connection: a client with many clusters sends the polls of one over any of its connections.
+    const host = peer.slice(0, peer.lastIndexOf(':'))
+    const key = JSON.stringify([path, client.id, client.cluster, host, names])
+    const known = this.#kept.get(key)
+    if (known) {
+      known.peer = peer
+      return known
+    }
+    if (this.#kept.size >= SUBSCRIPTIONS_MAX) return undefined
+    const isGone = (): void => {
+      this.#kept.delete(key)
+      this.#status.remove(observed)
+    }
+    const subscription = new RestSubscription({ cache, clock: this.#options.clock, client, names, isGone })
+    const kept: Kept = { subscription, peer }
+    const observed = subscription.observed(typeUrl, () => kept.peer)
+    this.#status.add(observed)
+    this.#kept.set(key, kept)
+    return kept
+  }
+
+  #encode({ typeUrl, generation }: FetchMethod, { version, resources }: ResourceSet): string {
+    const texts = resources.map(resource => jsonOf(resource, typeUrl))
+    const head = `{"version_info":${JSON.stringify(version)},"resources":[${texts.join(',')}]`
+    // The first clients of v2 refuse a field that they do not know.
+    const { identifier } = this.#options
+    const origin = generation === 'v2' ? '' : `,"control_plane":${JSON.stringify({ identifier })}`
+    return `${head},"type_url":${JSON.stringify(typeUrl)}${origin}}`
+  }
+}
+
+function methodsOf(cache: LinearCache): FetchMethod[] {
+  const { restName, typeUrl, v2TypeUrl } = cache.type
+  if (restName === undefined) return []
+  const v3 = { path: `/v3/discovery:${restName}`, typeUrl, generation: 'v3' as const, cache }
+  if (v2TypeUrl === undefined) return [v3]
+  return [v3, { path: `/v2/discovery:${restName}`, typeUrl: v2TypeUrl, generation: 'v2' as const, cache }]
+}
+
+/** No names: everything for the types of which that can be said (X-23, X-25). */
+function namesOf({ names }: FetchRequest, { type }: LinearCache): readonly string[] {
+  if (names.includes(WILDCARD)) return [WILDCARD]
+  if (names.length > 0) return names
+  if (type.legacyWildcard) return [WILDCARD]
+  throw invalidArgument('resource_names', 'an empty list', 'at least one resource name')
+}
+
+function read(cache: LinearCache, names: readonly string[]): ResourceSet {
+  for (const name of names) cache.demand(name)
+  if (names.includes(WILDCARD)) return cache.all()
+  const resources = names.flatMap(name => cache.get(name) ?? cache.placeholder(name) ?? [])
+  return { version: versionOf(resources), resources }
+}

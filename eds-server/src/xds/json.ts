@@ -1,0 +1,34 @@
+/**
+ * Resources as canonical proto3 JSON, with the field names of the .proto files. Made once for each resource and
+ * generation, like its bytes.
+ */
+import { readFileSync } from 'node:fs'
+import { createFileRegistry, fromBinary, type Registry, toJson } from '@bufbuild/protobuf'
+import { AnySchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import type { Resource } from './resource.ts'
+
+const files = new URL('../../protos/xds.binpb', import.meta.url)
+let loaded: Registry | undefined
+
+/** Read at the first use: half of all servers never speak JSON. */
+function registry(): Registry {
+  loaded ??= createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(files)))
+  return loaded
+}
+
+const texts = new Map<string, WeakMap<Resource, string>>()
+
+/** The resource as a JSON `Any` whose `@type` is `typeUrl`. Throws for a type that the descriptor set lacks. */
+export function jsonOf(resource: Resource, typeUrl: string): string {
+  const known = texts.get(typeUrl) ?? new WeakMap<Resource, string>()
+  texts.set(typeUrl, known)
+  let text = known.get(resource)
+  if (text === undefined) {
+    const any = fromBinary(AnySchema, resource.any)
+    const options = { registry: registry(), useProtoFieldName: true }
+    const { '@type': _, ...fields } = toJson(AnySchema, any, options) as Readonly<Record<string, unknown>>
+    text = JSON.stringify({ '@type': typeUrl, ...fields })
+    known.set(resource, text)
+  }
+  return text
+}

@@ -1,0 +1,192 @@
+/**
+ * What one client asks for again and again over REST, kept between its polls: so its silence can be told from its
+ * acceptance. A poll that shows the version of the last answer is its ACK; one that goes on showing an older version
+ * is taken for a NACK, since over REST a client that refuses says nothing.
+ */
+import type { Clock, Timer } from '../clock.ts'
+import type { RequestError } from './discovery-request.ts'
+import { type LinearCache, type Watcher, WILDCARD } from './linear-cache.ts'
+import type { Nack, ObservedStream, PendingState, TypeView } from './node-status.ts'
+
+export interface RestClient {
+  readonly id: string
+  readonly cluster: string
+}
+
+interface Told {
+  readonly version: string
+  /** The revision of the cache that the answer was made from. */
+  revision: number
+  /** Polls since then that showed another version. */
+  misses: number
+  isAccepted: boolean
+}
+
+/** A client that does not poll for so long is gone. Longer than two polls of a client that asks every 5 s. */
+const IDLE_MS = 15_000
+/** A client may ask once more with what it had: its polls can cross our answer. */
+const MISSES_OF_A_NACK = 2
+
+export class RestSubscription implements Watcher {
+  readonly #cache: LinearCache
+  readonly #clock: Clock
+  readonly #client: RestClient
+  readonly #names: readonly string[]
+  readonly #isGone: () => void
+  readonly #waiting = new Set<() => void>()
+  #polls = 0
+  #idle: Timer | undefined
+  #told: Told | undefined
+  #acked: { version: string; revision: number; at: string } | undefined
+  #nack: Nack | undefined
+
+  constructor(options: {
+    cache: LinearCache
+    clock: Clock
+    client: RestClient
+    names: readonly string[]
+    isGone: () => void
+  }) {
+    this.#cache = options.cache
+    this.#clock = options.clock
+    this.#client = options.client
+    this.#names = options.names
+    this.#isGone = options.isGone
+    for (const name of this.#names) this.#cache.watch(name, this)
+  }
+
+  close(): void {
+    this.#idle?.cancel()
+    for (const name of this.#names) this.#cache.unwatch(name, this)
+    this.changed()
+    this.#isGone()
+  }
+
+  /** A poll begins that shows `version`, or says that it refuses what it was told last. */
+  pollBegins(version: string, error: RequestError | undefined): void {
+    this.#polls += 1
+    this.#idle?.cancel()
+    const told = this.#told
+    if (!told) return
+    if (version === told.version) this.#accept(told)
+    else if (told.isAccepted) this.#startAnew()
+    else {
+      told.misses += 1
+      const suspicion = { code: 0, message: `suspected: asked again ${told.misses} times without it` }
+      const isRefusal = error !== undefined || told.misses >= MISSES_OF_A_NACK
+      if (isRefusal) this.#nack = { version: told.version, ...(error ?? suspicion), at: this.#now() }
+    }
+  }
+
+  pollEnds(): void {
+    this.#polls -= 1
+    if (this.#polls === 0) this.#idle = this.#clock.setTimer(IDLE_MS, () => this.close())
+  }
+
+  /** The client has the present version, even if this server never told it: after a restart, say. */
+  hasCurrent(version: string): void {
+    if (this.#told?.version !== version) {
+      this.#told = { version, revision: 0, misses: 0, isAccepted: false }
+    }
+    this.#told.revision = this.#cache.revision
+    this.#accept(this.#told)
+  }
+
+  tell(version: string): void {
+    const misses = this.#told?.version === version ? this.#told.misses : 0
+    this.#told = { version, revision: this.#cache.revision, misses, isAccepted: false }
+  }
+
+  /** Resolves at the next change of a name, after `timeoutMs`, or when the signal aborts. */
+  nextChange(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      const done = (): void => {
+        timer.cancel()
+        signal.removeEventListener('abort', done)
+        this.#waiting.delete(done)
+        resolve()
+      }
+      const timer = this.#clock.setTimer(timeoutMs, done)
+      signal.addEventListener('abort', done)
+      this.#waiting.add(done)
+    })
+  }
+
+  /** As operators see it. */
+  observed(typeUrl: string, peer: () => string): ObservedStream {
+    const { id, cluster } = this.#client
+    return {
+      node: { id, cluster },
+      get peer() {
+        return peer()
+      },
+      openedAt: this.#clock.wallTime(),
+      views: () => [this.#view(typeUrl)],
+    }
+  }
+
+  // What the cache asks and tells.
+
+  get node(): string {
+    return this.#client.id
+  }
+
+  get cluster(): string {
+    return this.#client.cluster
+  }
+
+  changed(): void {
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  released(): void {
+    this.changed()
+  }
+
+  ackedRevision(): number {
+    return this.#acked?.revision ?? -1
+  }
+
+  pendingState(): PendingState {
+    if (this.#nack) return 'NACKED'
+    return this.#told ? 'STALE' : 'NOT_SENT'
+  }
+
+  #accept(told: Told): void {
+    const { version, revision } = told
+    told.isAccepted = true
+    this.#nack = undefined
+    this.#acked = { version, revision, at: this.#now() }
+    for (const name of this.#names) this.#cache.settled(name, this)
+  }
+
+  /** It has accepted an answer and now has another version: it started again, or its configuration did. */
+  #startAnew(): void {
+    this.#told = undefined
+    this.#acked = undefined
+  }
+
+  #view(typeUrl: string): TypeView {
+    const acked = this.#acked
+    const isSynced = acked?.revision !== undefined && this.#names.every(name => this.#isCurrent(name))
+    return {
+      typeUrl,
+      protocol: 'rest',
+      aggregated: false,
+      state: isSynced && !this.#nack ? 'SYNCED' : this.pendingState(),
+      version: acked?.version ?? '',
+      names: this.#names.length,
+      ...(acked && { lastAckAt: acked.at }),
+      ...(this.#nack && { nack: this.#nack }),
+    }
+  }
+
+  #isCurrent(name: string): boolean {
+    const revision = name === WILDCARD ? this.#cache.revision : this.#cache.revisionOf(name)
+    return this.ackedRevision() >= revision
+  }
+
+  #now(): string {
+    return this.#clock.wallTime().toISOString()
+  }
+}
