@@ -11,8 +11,9 @@ import { buildAssignment } from './endpoints/endpoint-builder.ts'
 import { Publisher } from './endpoints/publisher.ts'
 import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
-import type { HttpApp } from './http/context.ts'
+import type { HttpApp, Readiness } from './http/context.ts'
 import { type InstanceCount, Metrics } from './metrics.ts'
+import { openStore } from './registry/durable-store.ts'
 import { Registry } from './registry/registry.ts'
 import { memoryStore } from './registry/store.ts'
 import { XdsServer } from './xds/grpc-server.ts'
@@ -37,11 +38,24 @@ export async function startServer(
   clock: Clock = systemClock,
 ): Promise<RunningServer> {
   const metrics = new Metrics()
-  const registry = new Registry({ clock, store: memoryStore, ttlMs: config.leaseTtlMs })
+  const store = config.dataDir === undefined ? memoryStore : await openStore(config.dataDir, clock, logger)
+  const registry = new Registry({
+    clock,
+    store,
+    ttlMs: config.leaseTtlMs,
+    preservationChanged: state => {
+      metrics.frozen(state.frozen)
+      if (state.frozen) logger.error(state, 'self-preservation: expiry is frozen')
+      else logger.warn(state, 'self-preservation: expiry goes on')
+    },
+  })
+  const { warmUp } = registry
   // A service never heard of is told as empty, so that a cluster which waits for it goes on (X-40, X-68).
   const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
   const demand = (service: string) => publisher.demand(service)
-  const endpoints = new LinearCache(ENDPOINT, { placeholder, demand, clock })
+  // Silence keeps what a client has (X-40) until it is certain that we know as much (2.2 rule 5).
+  const hold = (_name: string, clientVersion: string) => warmUp.holds(clientVersion)
+  const endpoints = new LinearCache(ENDPOINT, { placeholder, demand, hold, clock })
   const publisher = new Publisher({
     clock,
     registry,
@@ -51,6 +65,13 @@ export async function startServer(
   const identifier = `rollcall/${hostname()}`
   const xds = new XdsServer({ caches: [endpoints], logger, clock, identifier, observer: metrics })
   observeRegistry(registry, metrics)
+  xds.serve(warmUp.isWarm)
+  if (!warmUp.isWarm) logger.info(warmUp.state(), 'warming up')
+  warmUp.onWarm(() => {
+    logger.info('warm')
+    xds.serve(true)
+    endpoints.release()
+  })
 
   const ports: number[] = []
   const app = createApp({
@@ -61,7 +82,7 @@ export async function startServer(
     clock,
     delivery: new Delivery({ clock, registry, publisher, cache: endpoints }),
     nodes: () => xds.nodes(),
-    readiness: () => ({ ready: true }),
+    readiness: () => readinessOf(registry),
     ownPorts: () => ports,
   })
   const stop = async (): Promise<void> => {
@@ -88,6 +109,15 @@ export async function startServer(
   }
 }
 
+function readinessOf(registry: Registry): Readiness {
+  const { warm, reason = '', remainingMs } = registry.warmUp.state()
+  if (!warm) return { ready: false, reason: `warming up: ${reason}`, remainingMs }
+  const { frozen, reason: silence } = registry.preservation.state()
+  const trouble = registry.storeTrouble()
+  const warnings = [...(trouble ? [trouble] : []), ...(frozen ? [`expiry is frozen: ${silence}`] : [])]
+  return { ready: true, warnings }
+}
+
 async function listen(app: HttpApp, host: string, port: number): Promise<number> {
   try {
     await app.listen({ host, port })
@@ -104,6 +134,11 @@ function observeRegistry(registry: Registry, metrics: Metrics): void {
   registry.on(({ type, instance }) => {
     if (type === 'expired') metrics.expired(instance.service)
   })
+  metrics.readHealth(() => ({
+    storeFailing: registry.storeTrouble() !== undefined,
+    warm: registry.warmUp.isWarm,
+    postponed: registry.postponedRemovals,
+  }))
   metrics.readInstances(() => Array.from(registry.services()).flatMap(service => countsOf(registry, service)))
 }
 

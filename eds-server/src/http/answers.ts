@@ -94,6 +94,14 @@ export const endpointAnswer: TSchema = Type.Object(
 
 export const statusAnswer: TSchema = Type.Object({ status: text }, { description: 'It is' })
 
+export const readyAnswer: TSchema = Type.Object(
+  {
+    status: text,
+    warnings: Type.Optional(Type.Array(text, { description: 'What is wrong although it is ready' })),
+  },
+  { description: 'It is' },
+)
+
 export const noContent: TSchema = Type.Null({ description: 'Done' })
 
 const problem: TSchema = Type.Object(

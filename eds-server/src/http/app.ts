@@ -19,6 +19,8 @@ import { heartbeatRoutes } from './heartbeat-routes.ts'
 import { acceptJsonBodies } from './json-body.ts'
 import { describeRoutes } from './openapi.ts'
 import { operationsRoutes, probeRoutes } from './operations-routes.ts'
+import { persistFirst } from './persist.ts'
+import { preservationRoutes } from './preservation-routes.ts'
 import { asRollcallError, sendProblem } from './problem.ts'
 import { queryRoutes } from './query-routes.ts'
 import { registrationRoutes } from './registration-routes.ts'
@@ -91,6 +93,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
   app.register(async probes => probeRoutes(probes, context))
   app.register(async api => {
     api.addHook('onRequest', localCallersOnly(options))
+    api.addHook('onSend', persistFirst(context))
     registrationRoutes(api, context)
     heartbeatRoutes(api, context)
     departureRoutes(api, context)
@@ -98,6 +101,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
     eventRoutes(api, streams)
     edsserviceRoutes(api, context)
     operationsRoutes(api, context)
+    preservationRoutes(api, context)
   })
   app.register(async others => refuseOtherMethods(others, methodsByUrl))
 }

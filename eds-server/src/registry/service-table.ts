@@ -74,6 +74,15 @@ export class ServiceTable {
     entry.byAddress.set(hostPort(instance), instance.instanceId)
   }
 
+  /** Makes the service known, which it stays when it is empty. */
+  know(service: string): void {
+    this.#entry(service)
+  }
+
+  *all(): Iterable<Holding> {
+    for (const { byId } of this.#services.values()) yield* byId.values()
+  }
+
   remove(instance: Instance): void {
     const entry = this.#entry(instance.service)
     if (!entry.byId.delete(instance.instanceId)) return
