@@ -1,5 +1,7 @@
 /** The table of options: what each is called, allows, means and is when nobody says. */
 import { BlockList, isIP } from 'node:net'
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
 import { parseDuration } from './duration.ts'
 import { isCidr } from './http/address.ts'
 import { DEFAULT_TTL_MS } from './registry/lease.ts'
@@ -30,6 +32,9 @@ export type OptionName =
   | 'admin-ports'
   | 'config'
 
+/** The default depends on another option: see {@link defaultDataDir}. */
+export const BY_PORT: unique symbol = Symbol('by port')
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 const PORT_RULE = 'a port: an integer from 0 (any free one) to 65535'
@@ -58,11 +63,12 @@ export const OPTIONS: Readonly<Record<OptionName, OptionSpec>> = {
     fallback: '127.0.0.1',
   },
   'data-dir': {
-    argument: 'none',
-    help: 'Where registrations are kept; none: in memory only. Default none',
-    allowed: '"none": this version keeps registrations in memory only',
-    parse: text => (text === 'none' ? { is: undefined } : undefined),
-    fallback: undefined,
+    argument: 'DIR',
+    help: 'Keeps registrations; none: memory only. Default ~/.local/state/rollcall/<http-port>',
+    allowed: 'the name of a directory, or none',
+    parse: text =>
+      text === 'none' ? { is: undefined } : accept(text === '' || text.includes('\0') ? undefined : text),
+    fallback: BY_PORT,
   },
   'lease-ttl': {
     argument: 'DURATION',
@@ -106,6 +112,21 @@ export const OPTIONS: Readonly<Record<OptionName, OptionSpec>> = {
     parse: text => ({ is: text }),
     fallback: undefined,
   },
+}
+
+/**
+ * Below XDG_STATE_HOME, the place for what must outlive a restart and belongs to one machine; one directory for each
+ * port, because two servers never share one. A server on any free port is another one each time: memory only.
+ */
+export function defaultDataDir(
+  httpPort: number,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  if (httpPort === 0) return undefined
+  const { XDG_STATE_HOME: given = '' } = env
+  // Relative paths are to be ignored, says the XDG specification.
+  const home = isAbsolute(given) ? given : join(env.HOME || homedir(), '.local', 'state')
+  return join(home, 'rollcall', String(httpPort))
 }
 
 export function isLoopback(host: string): boolean {

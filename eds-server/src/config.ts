@@ -4,7 +4,14 @@
  */
 import { parseArgs } from 'node:util'
 import { readConfigFile } from './config-file.ts'
-import { isLoopback, OPTIONS, type OptionName, type OptionSpec } from './config-options.ts'
+import {
+  BY_PORT,
+  defaultDataDir,
+  isLoopback,
+  OPTIONS,
+  type OptionName,
+  type OptionSpec,
+} from './config-options.ts'
 import { RollcallError, shown } from './errors.ts'
 
 export interface Config {
@@ -41,12 +48,14 @@ export function parseConfig(
     return given ? parsed(OPTIONS[name], given) : OPTIONS[name].fallback
   }
   const host = value('host') as string
+  const httpPort = value('http-port') as number
+  const dataDir = value('data-dir')
   const config: Config = {
     grpcPort: value('grpc-port') as number,
-    httpPort: value('http-port') as number,
+    httpPort,
     host,
     loopbackOnly: isLoopback(host),
-    dataDir: value('data-dir') as string | undefined,
+    dataDir: dataDir === BY_PORT ? defaultDataDir(httpPort, env) : (dataDir as string | undefined),
     leaseTtlMs: value('lease-ttl') as number,
     logLevel: value('log-level') as string,
     insecureNoAuth: value('insecure-no-auth') as boolean,

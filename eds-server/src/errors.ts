@@ -98,6 +98,12 @@ export const ERROR_TABLE = {
     retryable: true,
     title: 'The server is not ready or is stopping',
   },
+  ROLLCALL_STORE_UNAVAILABLE: {
+    http: 503,
+    grpc: 14,
+    retryable: true,
+    title: 'Registrations cannot be written to disk (at start: exit 1)',
+  },
   ROLLCALL_LIMIT_REACHED: {
     http: 507,
     grpc: 8,
@@ -121,6 +127,8 @@ export interface ErrorDetails {
   /** The offending value as given; cut to 200 characters when it is text. */
   value?: unknown
   cause?: unknown
+  /** When trying again can help, where that is known. */
+  retryAfterMs?: number
 }
 
 /** The one error class of the server. `message` names the field and the value where there are any. */
@@ -128,12 +136,14 @@ export class RollcallError extends Error {
   readonly code: ErrorCode
   readonly field: string | undefined
   readonly value: unknown
+  readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'RollcallError'
     this.code = code
     this.field = details.field
+    this.retryAfterMs = details.retryAfterMs
     this.value = typeof details.value === 'string' ? details.value.slice(0, 200) : details.value
   }
 

@@ -63,9 +63,16 @@ export class Metrics {
     PUBLICATION_SECONDS,
   )
 
+  readonly #frozen = this.#gauge('rollcall_self_preservation_frozen', '1 while expiry is frozen, else 0', [])
+
   readonly contentType: string = this.#registry.contentType
   #readInstances: () => Iterable<InstanceCount> = () => []
   #readEventStreams: () => number = () => 0
+  #readHealth: () => { storeFailing: boolean; warm: boolean; postponed: number } = () => ({
+    storeFailing: false,
+    warm: true,
+    postponed: 0,
+  })
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry })
@@ -82,6 +89,25 @@ export class Metrics {
     const streams = this.#gauge('rollcall_http_event_streams', 'Open event streams', [], () => {
       streams.set(this.#readEventStreams())
     })
+    const failing = this.#gauge(
+      'rollcall_store_failing',
+      '1 while registrations cannot be written to disk',
+      [],
+      () => {
+        failing.set(Number(this.#readHealth().storeFailing))
+      },
+    )
+    const warm = this.#gauge('rollcall_warm', '1 once the server is warm after its start', [], () => {
+      warm.set(Number(this.#readHealth().warm))
+    })
+    const postponed = this.#gauge(
+      'rollcall_removals_postponed',
+      'Removals by expiry that were put off',
+      [],
+      () => {
+        postponed.set(this.#readHealth().postponed)
+      },
+    )
   }
 
   heartbeat(result: HeartbeatResult, count = 1): void {
@@ -123,6 +149,15 @@ export class Metrics {
 
   published(seconds: number): void {
     this.#publication.observe(seconds)
+  }
+
+  frozen(isFrozen: boolean): void {
+    this.#frozen.set(Number(isFrozen))
+  }
+
+  /** Asked at each scrape. */
+  readHealth(read: () => { storeFailing: boolean; warm: boolean; postponed: number }): void {
+    this.#readHealth = read
   }
 
   /** Asked at each scrape. */

@@ -9,11 +9,11 @@ import type { Config } from './config.ts'
 import { Delivery } from './endpoints/delivery.ts'
 import { buildAssignment } from './endpoints/endpoint-builder.ts'
 import { Publisher } from './endpoints/publisher.ts'
-import { WarmUp } from './endpoints/warm-up.ts'
 import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
-import type { Discovery, HttpApp } from './http/context.ts'
+import type { Discovery, HttpApp, Readiness } from './http/context.ts'
 import { type InstanceCount, Metrics } from './metrics.ts'
+import { openStore } from './registry/durable-store.ts'
 import { Registry } from './registry/registry.ts'
 import { memoryStore } from './registry/store.ts'
 import { EXPECTED_TIMEOUT, type FetchCall, FetchServer } from './xds/fetch.ts'
@@ -40,12 +40,13 @@ export async function startServer(
   clock: Clock = systemClock,
 ): Promise<RunningServer> {
   const metrics = new Metrics()
-  const registry = new Registry({ clock, store: memoryStore, ttlMs: config.leaseTtlMs })
+  const registry = await openRegistry(config, logger, clock, metrics)
+  const { warmUp } = registry
   // A service never heard of is told as empty, so that a cluster which waits for it goes on (X-40, X-68).
   const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
   const demand = (service: string) => publisher.demand(service)
-  const warmUp = new WarmUp(clock, config.leaseTtlMs, () => endpoints.release())
-  const hold = (_service: string, clientVersion: string) => warmUp.holds(clientVersion)
+  // Silence keeps what a client has (X-40) until it is certain that we know as much (2.2 rule 5).
+  const hold = (_name: string, clientVersion: string) => warmUp.holds(clientVersion)
   const endpoints = new LinearCache(ENDPOINT, { placeholder, demand, hold, clock })
   const publisher = new Publisher({
     clock,
@@ -62,7 +63,13 @@ export async function startServer(
     isKnown: service => registry.instances(service) !== undefined,
     observer: metrics,
   })
-  observeRegistry(registry, metrics)
+  xds.serve(warmUp.isWarm)
+  if (!warmUp.isWarm) logger.info(warmUp.state(), 'warming up')
+  warmUp.onWarm(() => {
+    logger.info('warm')
+    xds.serve(true)
+    endpoints.release()
+  })
 
   const ports: number[] = []
   const app = createApp({
@@ -74,7 +81,7 @@ export async function startServer(
     delivery: new Delivery({ clock, registry, publisher, cache: endpoints }),
     discovery: discoveryOf(fetching),
     nodes: () => [...xds.nodes(), ...fetching.nodes()],
-    readiness: () => ({ ready: true }),
+    readiness: () => readinessOf(registry),
     ownPorts: () => ports,
   })
   const stop = async (): Promise<void> => {
@@ -102,6 +109,28 @@ export async function startServer(
   }
 }
 
+/** The registry with what its store has; what it says of itself goes to log and metrics. */
+async function openRegistry(
+  config: Config,
+  logger: Logger,
+  clock: Clock,
+  metrics: Metrics,
+): Promise<Registry> {
+  const store = config.dataDir === undefined ? memoryStore : await openStore(config.dataDir, clock, logger)
+  const registry = new Registry({
+    clock,
+    store,
+    ttlMs: config.leaseTtlMs,
+    preservationChanged: state => {
+      metrics.frozen(state.frozen)
+      if (state.frozen) logger.error(state, 'self-preservation: expiry is frozen')
+      else logger.warn(state, 'self-preservation: expiry goes on')
+    },
+  })
+  observeRegistry(registry, metrics)
+  return registry
+}
+
 /** What http/ may know of discovery: paths and functions. */
 export function discoveryOf(fetching: FetchServer): Discovery {
   const methods = fetching.methods.map(method => ({
@@ -111,6 +140,15 @@ export function discoveryOf(fetching: FetchServer): Discovery {
     answer: (call: FetchCall) => fetching.fetch(method, call),
   }))
   return { methods, timeoutHeader: EXPECTED_TIMEOUT }
+}
+
+function readinessOf(registry: Registry): Readiness {
+  const { warm, reason = '', remainingMs } = registry.warmUp.state()
+  if (!warm) return { ready: false, reason: `warming up: ${reason}`, remainingMs }
+  const { frozen, reason: silence } = registry.preservation.state()
+  const trouble = registry.storeTrouble()
+  const warnings = [...(trouble ? [trouble] : []), ...(frozen ? [`expiry is frozen: ${silence}`] : [])]
+  return { ready: true, warnings }
 }
 
 async function listen(app: HttpApp, host: string, port: number): Promise<number> {
@@ -129,6 +167,11 @@ function observeRegistry(registry: Registry, metrics: Metrics): void {
   registry.on(({ type, instance }) => {
     if (type === 'expired') metrics.expired(instance.service)
   })
+  metrics.readHealth(() => ({
+    storeFailing: registry.storeTrouble() !== undefined,
+    warm: registry.warmUp.isWarm,
+    postponed: registry.postponedRemovals,
+  }))
   metrics.readInstances(() => Array.from(registry.services()).flatMap(service => countsOf(registry, service)))
 }
 

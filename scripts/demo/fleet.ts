@@ -30,7 +30,12 @@ export class Fleet {
 
   async startServer(): Promise<EdsServer> {
     const { logFolder } = this
-    this.#server = await startEdsServer({ grpcPort: GRPC_PORT, httpPort: HTTP_PORT, logFolder })
+    this.#server = await startEdsServer({
+      grpcPort: GRPC_PORT,
+      httpPort: HTTP_PORT,
+      args: ['--data-dir', 'none'],
+      logFolder,
+    })
     return this.#server
   }
 

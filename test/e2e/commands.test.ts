@@ -47,7 +47,7 @@ describe('the eds-server command', () => {
     'starts with npm run, and its exit code comes through',
     inWorld(async world => {
       const [grpcPort, httpPort] = [await freePort(), await freePort()]
-      const ports = ['--grpc-port', String(grpcPort), '--http-port', String(httpPort)]
+      const ports = ['--grpc-port', String(grpcPort), '--http-port', String(httpPort), '--data-dir', 'none']
       const start = (name: string): Child =>
         world.adopt(
           new Child({ name, command: 'npm', args: ['run', '--silent', 'eds-server', '--', ...ports] }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
@@ -35,7 +35,7 @@ test('the defaults', () => {
     httpPort: 5000,
     host: '127.0.0.1',
     loopbackOnly: true,
-    dataDir: undefined,
+    dataDir: join(homedir(), '.local/state/rollcall/5000'),
     leaseTtlMs: 15_000,
     logLevel: 'info',
     insecureNoAuth: false,
@@ -85,7 +85,7 @@ const WRONG: Record<Exclude<OptionName, 'config'>, string[]> = {
   'grpc-port': ['-1', '65536', '1.5', 'x', '0x50', ' 1'],
   'http-port': ['99999999', 'http'],
   host: ['example.com', '[::1]', 'fe80::1%eth0', '127.0.0.1:80', '1.2.3'],
-  'data-dir': ['/var/lib/rollcall', 'None'],
+  'data-dir': ['a\0b'],
   'lease-ttl': ['15', '99ms', '61m', '1h', '-1s', '1.5s'],
   'log-level': ['verbose', 'INFO'],
   'insecure-no-auth': ['yes', '1'],
@@ -105,8 +105,14 @@ for (const [name, values] of Object.entries(WRONG)) {
   })
 }
 
-test('a data directory is refused with a reason, not ignored', () => {
-  refused(() => parseConfig(['--data-dir', './data'], {}), '--data-dir', 'memory only')
+test('registrations are kept below the state directory, for each port its own; on any free port in memory', () => {
+  const dataDir = (argv: string[], env = {}): string | undefined => parseConfig(argv, env).dataDir
+  assert.equal(dataDir(['--http-port', '5001'], { HOME: '/h' }), '/h/.local/state/rollcall/5001')
+  assert.equal(dataDir([], { XDG_STATE_HOME: '/state' }), '/state/rollcall/5000')
+  assert.equal(dataDir([], { XDG_STATE_HOME: 'state', HOME: '/h' }), '/h/.local/state/rollcall/5000')
+  assert.equal(dataDir(['--http-port', '0']), undefined)
+  assert.equal(dataDir(['--data-dir', 'none']), undefined)
+  assert.equal(dataDir(['--data-dir', './data', '--http-port', '0']), './data')
 })
 
 test('a non-loopback host needs --insecure-no-auth', () => {

@@ -136,6 +136,14 @@ export const emptyAnswer: TSchema = Type.Object({}, { description: 'Done' })
 
 export const statusAnswer: TSchema = Type.Object({ status: text }, { description: 'It is' })
 
+export const readyAnswer: TSchema = Type.Object(
+  {
+    status: text,
+    warnings: Type.Optional(Type.Array(text, { description: 'What is wrong although it is ready' })),
+  },
+  { description: 'It is' },
+)
+
 export const noContent: TSchema = Type.Null({ description: 'Done' })
 
 const problem: TSchema = Type.Object(

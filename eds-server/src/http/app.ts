@@ -22,6 +22,8 @@ import { hostsRoutes } from './hosts-routes.ts'
 import { acceptJsonBodies } from './json-body.ts'
 import { describeRoutes } from './openapi.ts'
 import { operationsRoutes, probeRoutes } from './operations-routes.ts'
+import { persistFirst } from './persist.ts'
+import { preservationRoutes } from './preservation-routes.ts'
 import { asRollcallError, sendProblem } from './problem.ts'
 import { queryRoutes } from './query-routes.ts'
 import { registrationRoutes } from './registration-routes.ts'
@@ -105,6 +107,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
   })
   app.register(async api => {
     api.addHook('onRequest', localCallersOnly(options))
+    api.addHook('onSend', persistFirst(context))
     registrationRoutes(api, context)
     heartbeatRoutes(api, context)
     departureRoutes(api, context)
@@ -113,6 +116,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
     edsserviceRoutes(api, context)
     hostsRoutes(api, context)
     operationsRoutes(api, context)
+    preservationRoutes(api, context)
     consoleRoutes(api)
   })
   app.register(async v1 => {

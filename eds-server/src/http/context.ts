@@ -46,6 +46,10 @@ export interface Readiness {
   readonly ready: boolean
   /** Why not, for people. */
   readonly reason?: string
+  /** Milliseconds until it is ready at the latest, where that is known. */
+  readonly remainingMs?: number
+  /** What is wrong although it is ready, for people. */
+  readonly warnings?: readonly string[]
 }
 
 /** One kind of discovery request. */

@@ -30,7 +30,7 @@ function drainRoute(app: HttpApp, { registry, delivery, stopping }: HttpContext)
   app.post(
     `${INSTANCE}/drain`,
     {
-      config: { documented: { headers: optionalLeaseHeaders } },
+      config: { persists: true, documented: { headers: optionalLeaseHeaders } },
       schema: {
         summary: 'Drain an instance',
         description:
@@ -56,7 +56,7 @@ function deregisterRoute(app: HttpApp, { registry, delivery, stopping }: HttpCon
   app.delete(
     INSTANCE,
     {
-      config: { documented: { headers: optionalLeaseHeaders } },
+      config: { persists: true, documented: { headers: optionalLeaseHeaders } },
       schema: {
         summary: 'Deregister an instance',
         description:

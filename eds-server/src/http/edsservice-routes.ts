@@ -22,12 +22,13 @@ function registerRoute(app: HttpApp, { registry, admitAddress }: HttpContext): v
   app.get(
     '/edsservice/register',
     {
+      config: { persists: true },
       schema: {
         summary: 'Register an endpoint',
         description: `Adds the endpoint to the service (default ${DEFAULT_SERVICE}) until it is deregistered. Doing it again changes nothing.`,
         tags: ['endpoints'],
         querystring: endpointQuery,
-        response: { 200: endpointAnswer, ...problems(400, 409, 507) },
+        response: { 200: endpointAnswer, ...problems(400, 409, 503, 507) },
       },
     },
     ({ query }, reply) => {
@@ -55,12 +56,13 @@ function deregisterRoute(app: HttpApp, { registry }: HttpContext): void {
   app.get(
     '/edsservice/deregister',
     {
+      config: { persists: true },
       schema: {
         summary: 'Deregister an endpoint',
         description: `Removes the endpoint from the service (default ${DEFAULT_SERVICE}), whoever registered it. An SDK that registered it stops its heartbeats and does not register again.`,
         tags: ['endpoints'],
         querystring: endpointQuery,
-        response: { 200: endpointAnswer, ...problems(400, 404) },
+        response: { 200: endpointAnswer, ...problems(400, 404, 503) },
       },
     },
     ({ query }, reply) => {

@@ -1,7 +1,7 @@
 /** For those who run the server: is it alive, is it ready, how is it doing, what does it understand. */
 import { Type } from 'typebox'
 import { RollcallError } from '../errors.ts'
-import { problems, statusAnswer } from './answers.ts'
+import { problems, readyAnswer, statusAnswer } from './answers.ts'
 import type { HttpApp, HttpContext } from './context.ts'
 import { documentOf } from './openapi.ts'
 
@@ -31,15 +31,20 @@ export function probeRoutes(app: HttpApp, { readiness }: HttpContext): void {
       schema: {
         summary: 'Is the server ready',
         description:
-          'Ready means that its answers are complete: stored registrations are loaded and no stop has begun.',
+          'Ready means that its answers are complete: stored registrations are loaded and confirmed, and no stop has begun. The detail of a 503 says what is awaited and how long at most. Warnings of a 200 name what is wrong all the same.',
         tags,
-        response: { 200: statusAnswer, ...problems(503) },
+        response: { 200: readyAnswer, ...problems(503) },
       },
     },
     (_request, reply) => {
-      const { ready, reason } = readiness()
-      if (!ready) throw new RollcallError('ROLLCALL_NOT_READY', reason ?? 'the server is not ready')
-      reply.send({ status: 'ready' })
+      const { ready, reason = 'the server is not ready', remainingMs, warnings = [] } = readiness()
+      if (!ready) {
+        const left =
+          remainingMs === undefined ? '' : `; ready in ${(remainingMs / 1000).toFixed(1)} s at the latest`
+        const details = remainingMs === undefined ? {} : { retryAfterMs: remainingMs }
+        throw new RollcallError('ROLLCALL_NOT_READY', `${reason}${left}`, details)
+      }
+      reply.send({ status: 'ready', ...(warnings.length > 0 && { warnings }) })
     },
   )
 }

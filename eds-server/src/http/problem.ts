@@ -41,7 +41,9 @@ function isScalar(value: unknown): value is string | number | boolean | null {
 export function sendProblem(reply: FastifyReply, error: RollcallError): FastifyReply {
   // RFC 9110 11.6.1: a 401 names the scheme that it wants.
   if (error.httpStatus === 401) reply.header('www-authenticate', 'Rollcall-Lease')
-  if (error.httpStatus === 503) reply.header('retry-after', '1')
+  if (error.httpStatus === 503) {
+    reply.header('retry-after', String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000))))
+  }
   return reply
     .code(error.httpStatus)
     .type(PROBLEM_TYPE)

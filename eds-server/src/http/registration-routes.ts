@@ -26,7 +26,7 @@ function registerRoute(app: HttpApp, { registry, admitAddress }: HttpContext): v
   app.put(
     INSTANCE,
     {
-      config: { documented: { headers: secretHeader } },
+      config: { persists: true, documented: { headers: secretHeader } },
       schema: {
         summary: 'Register an instance',
         description:
@@ -35,7 +35,7 @@ function registerRoute(app: HttpApp, { registry, admitAddress }: HttpContext): v
         params: instanceParams,
         querystring: noQuery,
         body: registrationBody,
-        response: { 200: registrationAnswer, 201: registrationAnswer, ...problems(400, 409, 413, 507) },
+        response: { 200: registrationAnswer, 201: registrationAnswer, ...problems(400, 409, 413, 503, 507) },
       },
     },
     (request, reply) => {
@@ -57,7 +57,7 @@ function patchRoute(app: HttpApp, { registry }: HttpContext): void {
   app.patch(
     INSTANCE,
     {
-      config: { documented: { headers: optionalLeaseHeaders } },
+      config: { persists: true, documented: { headers: optionalLeaseHeaders } },
       schema: {
         summary: 'Change an instance',
         description:
@@ -66,7 +66,7 @@ function patchRoute(app: HttpApp, { registry }: HttpContext): void {
         params: instanceParams,
         querystring: noQuery,
         body: patchBody,
-        response: { 200: instanceAnswer, ...problems(400, 401, 404, 410, 413) },
+        response: { 200: instanceAnswer, ...problems(400, 401, 404, 410, 413, 503) },
       },
     },
     ({ params, body, headers }, reply) => {

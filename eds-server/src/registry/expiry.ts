@@ -40,6 +40,7 @@ export class ExpiryWheel<Entry extends Expiring> {
 
   /** Milliseconds of lease time. */
   now(): number {
+    this.#compensate()
     return this.#clock.now() - this.#stalledMs
   }
 
@@ -80,9 +81,8 @@ export class ExpiryWheel<Entry extends Expiring> {
   }
 
   #sweep(): void {
+    this.#compensate()
     this.#timer = undefined
-    const lateMs = this.#clock.now() - this.#sweepDueAt
-    if (lateMs > STALL_MS) this.#stalledMs += lateMs
     const until = slotOf(this.now())
     while (this.#swept < until) {
       this.#swept += 1
@@ -92,6 +92,15 @@ export class ExpiryWheel<Entry extends Expiring> {
       for (const entry of entries) this.#visit(entry, this.#swept)
     }
     if (this.#slots.size > 0) this.#arm()
+  }
+
+  /** Also before the late sweep: a heartbeat that is read first must not be booked ahead of the others. */
+  #compensate(): void {
+    if (!this.#timer) return
+    const lateMs = this.#clock.now() - this.#sweepDueAt
+    if (lateMs <= STALL_MS) return
+    this.#stalledMs += lateMs
+    this.#sweepDueAt += lateMs
   }
 
   #visit(entry: Entry, slot: number): void {

@@ -27,17 +27,23 @@ export class Holding implements Expiring {
   secretHash: string | undefined
   /** Lease time of the last heartbeat. */
   renewedAt: number
+  /** Lease time before which expiry does not look at it again. */
+  notBefore: number = 0
+  /** False for one of before a restart that has not been heard of since (F28). */
+  isConfirmed: boolean
   slot: number = -1
 
-  constructor(instance: Instance, secretHash: string | undefined, now: number) {
+  constructor(instance: Instance, secretHash: string | undefined, now: number, isConfirmed: boolean) {
     this.instance = instance
     this.secretHash = secretHash
     this.renewedAt = now
+    this.isConfirmed = isConfirmed
   }
 
   deadline(): number {
     const { ttlMs, lapsed } = this.instance
-    return ttlMs === undefined ? Number.POSITIVE_INFINITY : this.renewedAt + (lapsed ? 2 * ttlMs : ttlMs)
+    if (ttlMs === undefined) return Number.POSITIVE_INFINITY
+    return Math.max(this.notBefore, this.renewedAt + (lapsed ? 2 * ttlMs : ttlMs))
   }
 
   isHeldWith(secret: string): boolean {

@@ -20,11 +20,14 @@ import {
   isSameInstance,
   type Status,
 } from './instance.ts'
-import { DEFAULT_TTL_MS, Holding, hashSecret, newSecret } from './lease.ts'
+import { DEFAULT_TTL_MS, Holding, hashSecret, heartbeatIntervalMs, newSecret } from './lease.ts'
+import { Overdue } from './overdue.ts'
 import { conflict, superseded, unknownAddress, wrongSecret } from './refusals.ts'
+import { type PreservationState, SelfPreservation } from './self-preservation.ts'
 import { DEFAULT_LIMITS, type Limits, ServiceTable } from './service-table.ts'
-import type { Store } from './store.ts'
+import type { Store, StoredInstance } from './store.ts'
 import { type EndedBy, Tombstones } from './tombstones.ts'
+import { WarmUp } from './warm-up.ts'
 
 export interface RegistryOptions {
   readonly clock: Clock
@@ -32,6 +35,8 @@ export interface RegistryOptions {
   /** Time to live of a lease that asks for none, milliseconds. Default 15,000. */
   readonly ttlMs?: number
   readonly limits?: Limits
+  /** Told when expiry is frozen and when it goes on. */
+  readonly preservationChanged?: (state: PreservationState) => void
 }
 
 type Listener = (event: RegistryEvent) => void
@@ -44,23 +49,36 @@ export class Registry {
   readonly #tombstones: Tombstones
   readonly #wheel: ExpiryWheel<Holding>
   readonly #listeners = new Set<Listener>()
+  readonly #overdue: Overdue
+  readonly preservation: SelfPreservation
+  readonly warmUp: WarmUp
 
   constructor(options: RegistryOptions) {
     this.#clock = options.clock
     this.#store = options.store
     this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS
     this.#table = new ServiceTable(options.limits ?? DEFAULT_LIMITS)
-    this.#wheel = new ExpiryWheel(options.clock, holding => this.#overdue(holding))
-    const stored = options.store.load()
+    this.#wheel = new ExpiryWheel(options.clock, held => this.#overdue.decide(held, this.#wheel))
+    this.preservation = new SelfPreservation({
+      clock: options.clock,
+      now: () => this.#wheel.now(),
+      windowMs: 2 * heartbeatIntervalMs(this.#ttlMs),
+      holdings: () => this.#table.all(),
+      changed: state => options.preservationChanged?.(state),
+    })
+    this.#overdue = new Overdue({
+      table: this.#table,
+      preservation: this.preservation,
+      lapse: held => this.#replace(held, { ...held.instance, lapsed: true }, 'lapsed'),
+      expire: held => this.#remove(held, 'expired'),
+    })
+    const { lastIncarnation, instances, services, isComplete } = options.store.load()
     // Without a store the wall clock keeps the numbers rising over restarts. Only 410 against 404 hangs on it.
-    this.#tombstones = new Tombstones(
-      Math.max(stored.lastIncarnation, this.#clock.wallTime().getTime() * 1000),
-    )
-    for (const { instance, secretHash } of stored.instances) {
-      const holding = new Holding(instance, secretHash, this.#wheel.now())
-      this.#table.put(holding)
-      this.#wheel.schedule(holding)
-    }
+    this.#tombstones = new Tombstones(Math.max(lastIncarnation, this.#clock.wallTime().getTime() * 1000))
+    for (const service of services) this.#table.know(service)
+    for (const stored of instances) this.#restore(stored)
+    const stored = instances.filter(({ instance }) => instance.ttlMs !== undefined).length
+    this.warmUp = new WarmUp({ clock: options.clock, ttlMs: this.#ttlMs, stored, isComplete })
   }
 
   /**
@@ -92,6 +110,7 @@ export class Registry {
       instance,
       secret === undefined ? undefined : hashSecret(secret),
       this.#wheel.now(),
+      true,
     )
     this.#table.put(holding)
     this.#store.put(holding)
@@ -158,7 +177,7 @@ export class Registry {
   declare(service: string): void {
     if (this.#table.holdings(service) !== undefined) return
     this.#table.assertRoomFor(service, 0)
-    this.#table.add(service)
+    this.#table.know(service)
   }
 
   /** Removes a service with all its instances: it is then as if never heard of. False where there was none. */
@@ -192,6 +211,21 @@ export class Registry {
     return this.#table.instanceCount
   }
 
+  /** Undefined when every change is on disk or never will be; see {@link Store.flushed}. */
+  persisted(): Promise<void> | undefined {
+    return this.#store.flushed()
+  }
+
+  /** Why changes cannot be written to disk at present; undefined when all is well. */
+  storeTrouble(): string | undefined {
+    return this.#store.trouble()
+  }
+
+  /** Removals by expiry put off so far. */
+  get postponedRemovals(): number {
+    return this.#overdue.postponed
+  }
+
   /** Calls `listener` for every change, in order, before the change's caller gets its answer. Returns the way out. */
   on(listener: Listener): () => void {
     this.#listeners.add(listener)
@@ -200,6 +234,8 @@ export class Registry {
 
   close(): void {
     this.#wheel.close()
+    this.preservation.close()
+    this.warmUp.close()
     this.#listeners.clear()
     this.#store.close()
   }
@@ -230,6 +266,8 @@ export class Registry {
 
   #renewLease(held: Holding): void {
     held.renewedAt = this.#wheel.now()
+    held.notBefore = 0
+    this.#confirm(held)
     if (held.instance.lapsed) this.#replace(held, { ...held.instance, lapsed: false }, 'renewed')
   }
 
@@ -247,6 +285,7 @@ export class Registry {
 
   #remove(held: Holding, endedBy: EndedBy): Instance {
     const { instance } = held
+    if (endedBy !== 'expired') this.#confirm(held)
     this.#wheel.cancel(held)
     this.#table.remove(instance)
     this.#store.remove(instance)
@@ -255,9 +294,18 @@ export class Registry {
     return instance
   }
 
-  #overdue(held: Holding): void {
-    if (held.instance.lapsed) this.#remove(held, 'expired')
-    else this.#replace(held, { ...held.instance, lapsed: true }, 'lapsed')
+  /** Every stored lease starts anew, with two intervals on top for its holder to find us (rule 5). */
+  #restore({ instance, secretHash }: StoredInstance): void {
+    const graceMs = 2 * heartbeatIntervalMs(instance.ttlMs ?? 0)
+    const holding = new Holding(copyOf(instance), secretHash, this.#wheel.now() + graceMs, false)
+    this.#table.put(holding)
+    this.#wheel.schedule(holding)
+  }
+
+  #confirm(held: Holding): void {
+    if (held.isConfirmed) return
+    held.isConfirmed = true
+    if (held.instance.ttlMs !== undefined) this.warmUp.confirmed()
   }
 
   #emit(event: RegistryEvent): void {

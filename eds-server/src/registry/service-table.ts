@@ -74,9 +74,13 @@ export class ServiceTable {
     entry.byAddress.set(hostPort(instance), instance.instanceId)
   }
 
-  /** An entry without holdings: known, and empty. */
-  add(service: string): void {
+  /** Makes the service known, which it stays when it is empty. */
+  know(service: string): void {
     this.#entry(service)
+  }
+
+  *all(): Iterable<Holding> {
+    for (const { byId } of this.#services.values()) yield* byId.values()
   }
 
   /** Forgets a service that has no holdings any more. */

@@ -14,24 +14,39 @@ export interface StoredState {
   /** The largest incarnation ever issued; 0 in a new store. */
   readonly lastIncarnation: number
   readonly instances: readonly StoredInstance[]
+  /** Every service that is known, those that lost their last instance included (X-40). */
+  readonly services: readonly string[]
+  /** False where earlier registrations may be missing: nothing is stored, or what was is damaged (F02, F27). */
+  readonly isComplete: boolean
 }
 
 export interface Store {
   load(): StoredState
   put(stored: StoredInstance): void
   remove(instance: Instance): void
+  /**
+   * Undefined: everything is on disk, or never will be. Else resolves when it is; rejects with
+   * ROLLCALL_STORE_UNAVAILABLE when it could not be written, and goes on trying (F26).
+   */
+  flushed(): Promise<void> | undefined
+  /** Why nothing can be written at present; undefined when all is well. */
+  trouble(): string | undefined
   close(): void
 }
 
+export const EMPTY_STATE: StoredState = { lastIncarnation: 0, instances: [], services: [], isComplete: false }
+
 /** `--data-dir none`: nothing outlives the process. */
 export const memoryStore: Store = {
-  load: () => ({ lastIncarnation: 0, instances: [] }),
+  load: () => EMPTY_STATE,
   put() {
     // The registry's own memory is all there is.
   },
   remove() {
     // As above.
   },
+  flushed: () => undefined,
+  trouble: () => undefined,
   close() {
     // As above.
   },

@@ -66,6 +66,8 @@ export class XdsServer {
   readonly #services: readonly string[]
   readonly #streams = new Set<{ stop(): void }>()
   readonly #sideCalls = new SideCalls()
+  #isListening = false
+  #isServing = true
   #stopped: Promise<void> | undefined
 
   constructor({ caches, logger, clock, identifier, limits, observer = {} }: XdsServerOptions) {
@@ -100,7 +102,8 @@ export class XdsServer {
           reject(bindError(cause, host, port))
           return
         }
-        this.#setHealth('SERVING')
+        this.#isListening = true
+        this.serve(this.#isServing)
         resolve(bound)
       })
     })
@@ -109,6 +112,15 @@ export class XdsServer {
   /** What every connected client has. */
   nodes(): NodeView[] {
     return this.#context.status.nodes()
+  }
+
+  /**
+   * What the health service says once it listens; default true. While it says no, clients that know another server
+   * go there (X-69). A client that knows no other comes all the same: Envoy's panic uses a single unhealthy host.
+   */
+  serve(isServing: boolean): void {
+    this.#isServing = isServing
+    if (this.#isListening && !this.#stopped) this.#setHealth(isServing ? 'SERVING' : 'NOT_SERVING')
   }
 
   /**

@@ -118,7 +118,7 @@ test('a service that nobody watches is built when somebody does, and not before'
   const { clock, cache, register } = world()
   for (let port = 1; port <= 3; port++) register(port)
   clock.advance(1000)
-  assert.equal(clock.pendingTimers, 1, 'the timer of the leases, none of the publisher')
+  assert.equal(clock.pendingTimers, 2, 'the timers of the leases and of the warm-up, none of the publisher')
   assert.equal(cache.get(SERVICE), undefined)
   new Subscriber(cache, 'front-1')
   assert.equal(summaryOf(cache.get(SERVICE)).length, 3)

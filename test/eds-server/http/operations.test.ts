@@ -92,6 +92,8 @@ const EXAMPLES = [
   'get /v1/services/{service}/instances/{instanceId}',
   'get /v1/services/{service}/instances/{instanceId}/delivery',
   'get /v1/services/{service}/instances',
+  'get /v1/self-preservation',
+  'put /v1/self-preservation',
   'get /v1/services',
   'get /v1/nodes',
   'post /v1/services/{service}/instances/{instanceId}/drain',

@@ -1,0 +1,223 @@
+/**
+ * The embedded store: every change of a registration in an LMDB file. Changes are kept until they are on disk and
+ * written together, one transaction after another; while one cannot be written the server goes on from memory
+ * and tries again (F26).
+ */
+import type { Clock, Timer } from '../clock.ts'
+import { RollcallError } from '../errors.ts'
+import { holdDirectory, unavailable } from './data-dir.ts'
+import type { Instance } from './instance.ts'
+import {
+  checkFile,
+  type InstanceName,
+  type LmdbFile,
+  numberBytes,
+  openFile,
+  readFile,
+  setAside,
+} from './lmdb-file.ts'
+import { readGeneration, writeGeneration } from './previous-generation.ts'
+import { EMPTY_STATE, type Store, type StoredInstance, type StoredState } from './store.ts'
+import { Damaged, encodeInstance, FORMAT } from './stored-form.ts'
+
+export interface StoreLog {
+  error(details: object, message: string): void
+  warn(details: object, message: string): void
+  info(details: object, message: string): void
+}
+
+const RETRY_MS = 1000
+
+/** Rejects with ROLLCALL_STORE_UNAVAILABLE: the directory is held, cannot be written, or is of a newer version. */
+export async function openStore(directory: string, clock: Clock, log: StoreLog): Promise<Store> {
+  const held = await holdDirectory(directory)
+  try {
+    const { file, state } = opened(directory, clock, log)
+    return new DurableStore({ directory, clock, log, file, state, release: held.release })
+  } catch (error) {
+    held.release()
+    if (error instanceof RollcallError) throw error
+    throw unavailable(directory, `cannot be used: ${(error as Error).message}`, error)
+  }
+}
+
+function opened(directory: string, clock: Clock, log: StoreLog): { file: LmdbFile; state: StoredState } {
+  try {
+    checkFile(directory)
+    const file = openFile(directory)
+    try {
+      return { file, state: readFile(file, directory) }
+    } catch (error) {
+      void file.root.close()
+      throw error
+    }
+  } catch (error) {
+    if (!(error instanceof Damaged)) throw error
+    const aside = setAside(directory, clock.wallTime())
+    log.error({ err: error, aside }, 'the stored registrations are damaged and were set aside')
+    return { file: openFile(directory), state: previousState(directory, log) }
+  }
+}
+
+function previousState(directory: string, log: StoreLog): StoredState {
+  try {
+    const previous = readGeneration(directory)
+    if (previous) {
+      log.warn({ instances: previous.instances.length }, 'the previous generation of registrations is used')
+      return { ...previous, isComplete: false }
+    }
+  } catch (err) {
+    log.error({ err }, 'the previous generation of registrations is damaged too')
+  }
+  return EMPTY_STATE
+}
+
+interface DurableOptions {
+  readonly directory: string
+  readonly clock: Clock
+  readonly log: StoreLog
+  readonly file: LmdbFile
+  readonly state: StoredState
+  readonly release: () => void
+}
+
+interface Change {
+  readonly name: InstanceName
+  /** Undefined: removed. */
+  readonly bytes: Buffer | undefined
+}
+
+interface Waiter {
+  resolve(): void
+  reject(error: unknown): void
+}
+
+class DurableStore implements Store {
+  readonly #options: DurableOptions
+  readonly #unsaved = new Map<string, Change>()
+  readonly #services: Set<string>
+  #unsavedServices = new Set<string>()
+  #lastIncarnation: number
+  #waiters: Waiter[] = []
+  #timer: Timer | undefined
+  #restsUntil = 0
+  #trouble: string | undefined
+  #closed = false
+
+  constructor(options: DurableOptions) {
+    this.#options = options
+    const { state } = options
+    this.#lastIncarnation = state.lastIncarnation
+    this.#services = new Set(state.services)
+    // The first transaction marks a new file as whole; a recovered state is written down again.
+    this.#unsavedServices = new Set(state.services)
+    if (!state.isComplete)
+      for (const stored of state.instances) this.#change(stored.instance, encodeInstance(stored))
+    this.#commit()
+    this.#keepGeneration()
+  }
+
+  load(): StoredState {
+    return this.#options.state
+  }
+
+  put(stored: StoredInstance): void {
+    const { instance } = stored
+    this.#lastIncarnation = Math.max(this.#lastIncarnation, instance.incarnation)
+    if (!this.#services.has(instance.service)) {
+      this.#services.add(instance.service)
+      this.#unsavedServices.add(instance.service)
+    }
+    this.#change(instance, encodeInstance(stored))
+    this.#schedule(this.#restsUntil - this.#options.clock.now())
+  }
+
+  remove(instance: Instance): void {
+    this.#change(instance, undefined)
+    this.#schedule(this.#restsUntil - this.#options.clock.now())
+  }
+
+  flushed(): Promise<void> | undefined {
+    if (this.#unsaved.size === 0) return undefined
+    // Whoever waits is told soon: the pause between two tries is for nobody's sake.
+    if (this.#trouble !== undefined) this.#reschedule()
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
+  }
+
+  trouble(): string | undefined {
+    return this.#trouble
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+    this.#commit()
+    this.#closed = true
+    void this.#options.file.root.close()
+    this.#options.release()
+  }
+
+  #change({ service, instanceId }: Instance, bytes: Buffer | undefined): void {
+    this.#unsaved.set(`${service}/${instanceId}`, { name: [service, instanceId], bytes })
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#closed) return
+    this.#timer ??= this.#options.clock.setTimer(Math.max(0, delayMs), () => this.#commit())
+  }
+
+  #reschedule(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#schedule(0)
+  }
+
+  #commit(): void {
+    const { clock } = this.#options
+    this.#timer?.cancel()
+    this.#timer = undefined
+    const startedAt = clock.now()
+    const waiters = this.#waiters
+    this.#waiters = []
+    try {
+      this.#write()
+    } catch (cause) {
+      const reason = `registrations cannot be written to disk: ${(cause as Error).message}`
+      for (const waiter of waiters)
+        waiter.reject(new RollcallError('ROLLCALL_STORE_UNAVAILABLE', reason, { cause }))
+      if (this.#trouble === undefined) this.#options.log.error({ err: cause }, reason)
+      this.#trouble = reason
+      this.#schedule(RETRY_MS)
+      return
+    }
+    if (this.#trouble !== undefined) this.#options.log.info({}, 'registrations are written to disk again')
+    this.#trouble = undefined
+    const endedAt = clock.now()
+    // A slow disk gets half of the time; what arrives meanwhile shares the next transaction.
+    this.#restsUntil = endedAt + (endedAt - startedAt)
+    for (const waiter of waiters) waiter.resolve()
+  }
+
+  #write(): void {
+    const { root, instances, services, meta } = this.#options.file
+    root.transactionSync(() => {
+      for (const { name, bytes } of this.#unsaved.values()) {
+        if (bytes) instances.putSync(name, bytes)
+        else instances.removeSync(name)
+      }
+      for (const service of this.#unsavedServices) services.putSync(service, Buffer.from('1'))
+      meta.putSync('format', numberBytes(FORMAT))
+      meta.putSync('incarnation', numberBytes(this.#lastIncarnation))
+    })
+    this.#unsaved.clear()
+    this.#unsavedServices.clear()
+  }
+
+  #keepGeneration(): void {
+    const { directory, state, log } = this.#options
+    try {
+      writeGeneration(directory, state)
+    } catch (err) {
+      log.warn({ err }, 'the previous generation of registrations could not be written')
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The database file: opened only after a child process has walked through it, because a damaged page can end the
+ * process that maps it (F27). Layout: `instances` by [service, id], `services`, `meta` (format, incarnation).
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, renameSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { unavailable } from './data-dir.ts'
+import type { StoredState } from './store.ts'
+import { Damaged, decodeInstance, FORMAT } from './stored-form.ts'
+
+export type InstanceName = [service: string, instanceId: string]
+
+export interface LmdbFile {
+  readonly root: RootDatabase<Buffer, string>
+  readonly instances: Database<Buffer, InstanceName>
+  readonly services: Database<Buffer, string>
+  readonly meta: Database<Buffer, string>
+}
+
+const NAME = 'registrations.mdb'
+/** Two meta pages: a file that has less was cut. */
+const BYTES_MIN = 8192
+const CHECK_MS = 60_000
+
+export function filePath(directory: string): string {
+  return join(directory, NAME)
+}
+
+/** Throws Damaged for a file that is there and cannot be read. */
+export function checkFile(directory: string): void {
+  const path = filePath(directory)
+  if (!existsSync(path)) return
+  if (statSync(path).size < BYTES_MIN) throw new Damaged('it is cut off')
+  const walk = `import { open } from ${JSON.stringify(import.meta.resolve('lmdb'))}
+const root = open({ path: ${JSON.stringify(path)}, noSubdir: true, readOnly: true, encoding: 'binary', maxDbs: 8 })
+for (const name of ['instances', 'services', 'meta']) {
+  const database = root.openDB({ name, encoding: 'binary' })
+  if (database) for (const { value } of database.getRange({})) value.length
+}`
+  const { status, signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', walk], {
+    encoding: 'utf8',
+    timeout: CHECK_MS,
+    env: {},
+  })
+  if (status === 0) return
+  const reason =
+    stderr.split('\n').find(line => line.startsWith('Error')) ?? `reading it ends in ${signal ?? status}`
+  throw new Damaged(reason)
+}
+
+/** Out of the way under another name; never deleted. Returns that name. */
+export function setAside(directory: string, at: Date): string {
+  const aside = `${filePath(directory)}.damaged-${at.toISOString().replaceAll(':', '')}`
+  renameSync(filePath(directory), aside)
+  return aside
+}
+
+export function openFile(directory: string): LmdbFile {
+  const root = open<Buffer, string>({
+    path: filePath(directory),
+    noSubdir: true,
+    encoding: 'binary',
+    maxDbs: 8,
+    // A commit that has returned is on disk, and not only on its way.
+    overlappingSync: false,
+  })
+  const database = <Key extends string | InstanceName>(name: string): Database<Buffer, Key> =>
+    root.openDB<Buffer, Key>({ name, encoding: 'binary' })
+  return { root, instances: database('instances'), services: database('services'), meta: database('meta') }
+}
+
+/** What the file holds. A newer format is refused: an older server that wrote to it would destroy it (F27). */
+export function readFile(file: LmdbFile, directory: string): StoredState {
+  const format = numberIn(file.meta, 'format')
+  if (format !== undefined && format > FORMAT) {
+    const reason = `was written by a newer version (format ${format}, this version knows ${FORMAT}): use that version, or another directory`
+    throw unavailable(directory, reason)
+  }
+  const instances = Array.from(file.instances.getRange({}), ({ value }) => decodeInstance(value))
+  const services = Array.from(file.services.getRange({}), ({ key }) => key)
+  const lastIncarnation = numberIn(file.meta, 'incarnation') ?? 0
+  return { lastIncarnation, instances, services, isComplete: format !== undefined }
+}
+
+export function numberBytes(value: number): Buffer {
+  return Buffer.from(String(value))
+}
+
+function numberIn(meta: Database<Buffer, string>, key: string): number | undefined {
+  const value = meta.get(key)
+  if (value === undefined) return undefined
+  const number = Number(value.toString())
+  if (!Number.isSafeInteger(number)) throw new Damaged(`${key} is no number`)
+  return number
+}
