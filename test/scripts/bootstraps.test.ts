@@ -85,20 +85,52 @@ function* valuesOf(node: unknown, key: string): Generator<unknown> {
   }
 }
 
+/** The scene in containers. */
+const SCENE = ['scene.yaml', 'compose.yaml']
+
+interface Compose {
+  services: Record<
+    string,
+    { environment?: Record<string, string>; networks: { scene: { ipv4_address: string } } }
+  >
+}
+
+async function validated(path: string): Promise<string> {
+  const envoy = findEnvoy()
+  assert.ok(envoy, 'no Envoy: run node scripts/setup.mjs --envoy')
+  const args = ['--mode', 'validate', '--disable-hot-restart', '-l', 'warning', '-c', path]
+  const { stdout, stderr } = await promisify(execFile)(envoy, args)
+  assert.doesNotMatch(stderr, /deprecated|warning/i)
+  return stdout
+}
+
 describe('the bootstraps', () => {
   test('are all known to the tests', () => {
     const shipped = readdirSync(join(ROOT, 'envoy')).filter(name => name.endsWith('.yaml'))
-    assert.deepEqual(shipped.sort(), [...BOOTSTRAPS].sort())
+    assert.deepEqual(shipped.sort(), [...BOOTSTRAPS, ...SCENE].sort())
+  })
+
+  test('scene.yaml is eds-rest.yaml with the addresses of compose.yaml, and Envoy takes it', async () => {
+    const text = (name: string) => readFileSync(join(ROOT, 'envoy', name), 'utf8')
+    const rest = JSON.stringify(parse(text('eds-rest.yaml')))
+    const expected = rest
+      .replaceAll('service_backend', 'targetCluster')
+      .replaceAll(/"127.0.0.1","port_value":(9901|10000)/g, '"0.0.0.0","port_value":$1')
+      .replace('"127.0.0.1","port_value":5000', '"172.18.0.4","port_value":8080')
+    assert.deepEqual(parse(text('scene.yaml')), JSON.parse(expected))
+    assert.match(await validated(join(ROOT, 'envoy', 'scene.yaml')), /OK/)
+
+    const { services } = parse(text('compose.yaml'), { merge: true }) as Compose
+    const hosts = Object.values(services).map(({ networks }) => networks.scene.ipv4_address)
+    assert.equal(new Set(hosts).size, 7)
+    assert.equal(services['eds-server']?.networks.scene.ipv4_address, '172.18.0.4')
+    const ports = Object.values(services).flatMap(({ environment }) => environment?.EDS_SERVER_PORT ?? [])
+    assert.deepEqual(ports, ['8081', '8082', '8083', '8084', '8085'])
   })
 
   for (const name of BOOTSTRAPS) {
     test(`${name} passes envoy --mode validate`, async () => {
-      const envoy = findEnvoy()
-      assert.ok(envoy, 'no Envoy: run node scripts/setup.mjs --envoy')
-      const args = ['--mode', 'validate', '--disable-hot-restart', '-l', 'warning', '-c', bootstrapPath(name)]
-      const { stdout, stderr } = await promisify(execFile)(envoy, args)
-      assert.match(stdout, /OK/)
-      assert.doesNotMatch(stderr, /deprecated|warning/i)
+      assert.match(await validated(bootstrapPath(name)), /OK/)
     })
 
     test(`${name} differs from eds-grpc.yaml only as its header says`, () => {
