@@ -59,9 +59,12 @@ function listen(path: string): Promise<Server | undefined> {
 async function takeOver(path: string): Promise<Server | undefined> {
   const isHeld = await new Promise<boolean>(resolve => {
     const socket = connect(path)
-    socket.once('connect', () => resolve(true))
+    socket.once('connect', () => {
+      // A stopped holder never closes it, and it would keep this process from its end.
+      socket.destroy()
+      resolve(true)
+    })
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EAGAIN'))
-    socket.once('close', () => socket.destroy())
   })
   if (isHeld) return undefined
   rmSync(path, { force: true })

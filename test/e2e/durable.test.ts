@@ -1,0 +1,158 @@
+/** A server that is killed comes back with what it knew, and nobody is told of fewer (F01, F02, F08, F27). */
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describeReport } from '../../scripts/processes/load-report.ts'
+import { logged, spawnEdsServer } from '../../scripts/processes/programs.ts'
+import { until } from '../../scripts/processes/until.ts'
+import { type ChurnResult, churn, describeTimes, watchMembers } from '../world/churn.ts'
+import { get, uuidsSeen } from '../world/front.ts'
+import { fullDisk } from '../world/full-disk.ts'
+import { killWhileWriting } from '../world/kill-while-writing.ts'
+import { inWorld, type World } from '../world/world.ts'
+
+function unharmed({ report, leastMembers, membershipChanges }: ChurnResult): void {
+  assert.equal(report.failed, 0, describeReport(report))
+  assert.deepEqual({ leastMembers, membershipChanges }, { leastMembers: 3, membershipChanges: 0 })
+}
+
+const args = (world: World): string[] => ['--data-dir', join(world.folder, 'data'), '--lease-ttl', '3s']
+
+describe('the store, the gate and the freeze, with real processes', () => {
+  test(
+    'F01: kill -9 and restart under traffic, four times: no failed request, and Envoy never has fewer hosts',
+    inWorld(async (world, t) => {
+      const result = await churn(world, { cycles: 4, args: args(world) })
+      t.diagnostic(`recovered: ${describeTimes(result.recoveredMs)}; ${describeReport(result.report)}`)
+      unharmed(result)
+    }),
+  )
+
+  test(
+    'F02: the same with the store deleted in between: the SDKs register again before Envoy is told anything',
+    inWorld(async (world, t) => {
+      const betweenLives = (): void => rmSync(join(world.folder, 'data'), { recursive: true })
+      const result = await churn(world, { cycles: 2, args: args(world), betweenLives })
+      t.diagnostic(`recovered: ${describeTimes(result.recoveredMs)} (target: 2 heartbeats + 1 s = 3000 ms)`)
+      unharmed(result)
+    }),
+  )
+
+  test(
+    'a first start is instant although the server is not warm: a client without a past has nothing to lose',
+    inWorld(async (world, t) => {
+      const registry = await world.startRegistry({ args: ['--lease-ttl', '60s'] })
+      const startedAt = performance.now()
+      const envoy = await world.startEnvoy({ registry })
+      await world.startUpstream({ registry })
+      await until('it answers', async () => (await get(envoy.url)).status === 200)
+      t.diagnostic(`first answer through Envoy after ${(performance.now() - startedAt).toFixed(0)} ms`)
+      const notReady = await fetch(`${registry.url}/readyz`)
+      const { detail } = (await notReady.json()) as { detail: string }
+      assert.equal(notReady.status, 503)
+      assert.match(detail, /warming up: .*; ready in \d+\.\d s at the latest/)
+      assert.ok(Number(notReady.headers.get('retry-after')) > 1)
+    }),
+  )
+
+  test(
+    'F08: a server that stood still for three leases removes and marks nobody',
+    inWorld(async world => {
+      const registry = await world.startRegistry({ args: ['--lease-ttl', '1s', '--data-dir', 'none'] })
+      const envoy = await world.startEnvoy({ registry })
+      for (let i = 0; i < 3; i++) await world.startUpstream({ registry })
+      await until('all answer', async () => (await uuidsSeen(envoy.url, 20)).size === 3)
+      const watch = watchMembers(envoy)
+      registry.child.signal('SIGSTOP')
+      await delay(4000)
+      registry.child.signal('SIGCONT')
+      await delay(2500)
+      const answer = await fetch(`${registry.url}/v1/services`)
+      assert.deepEqual(await answer.json(), {
+        services: [{ service: 'myservice', instances: 3, healthy: 3 }],
+      })
+      const metrics = await (await fetch(`${registry.url}/metrics`)).text()
+      assert.doesNotMatch(metrics, /rollcall_registry_expirations_total\{/)
+      assert.equal(await watch.stop(), 3)
+    }),
+  )
+
+  test(
+    'F27: killed while it writes, 20 times: it always starts, and everything that was answered is there',
+    inWorld(async (world, t) => {
+      t.diagnostic(await killWhileWriting(world, 20))
+    }),
+  )
+
+  test(
+    'F26: on a full disk it goes on serving, refuses what it cannot keep, and recovers by itself',
+    inWorld(fullDisk),
+  )
+
+  test(
+    'F06: 100 instances fall silent: none is removed or marked, the reason is shown, and it ends by itself',
+    inWorld(async (world, t) => {
+      const registry = await world.startRegistry({ args: ['--lease-ttl', '1s', '--data-dir', 'none'] })
+      const keys: { service: string; instanceId: string; incarnation: number; leaseSecret: string }[] = []
+      for (let i = 0; i < 100; i++) {
+        const instanceId = `i${i}`
+        const answer = await fetch(`${registry.url}/v1/services/s${i % 4}/instances/${instanceId}`, {
+          method: 'PUT',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ address: '127.0.0.1', port: 20_000 + i }),
+        })
+        const { incarnation, leaseSecret } = (await answer.json()) as {
+          incarnation: number
+          leaseSecret: string
+        }
+        keys.push({ service: `s${i % 4}`, instanceId, incarnation, leaseSecret })
+      }
+      const beat = async (): Promise<void> => {
+        const body = JSON.stringify({ heartbeats: keys })
+        const headers = { 'content-type': 'application/json' }
+        const answer = await fetch(`${registry.url}/v1/heartbeats`, { method: 'POST', headers, body })
+        assert.deepEqual(await answer.json(), { renewed: 100, refused: [] })
+      }
+      const state = async (): Promise<{ frozen: boolean; reason?: string; releasesInMs?: number }> =>
+        (await (await fetch(`${registry.url}/v1/self-preservation`)).json()) as { frozen: boolean }
+      await beat()
+      await delay(5000)
+      const silent = await state()
+      assert.match(silent.reason ?? '', /of 100 leases/)
+      await registry.child.line('the log line', logged('self-preservation: expiry is frozen'))
+      const services = (await (await fetch(`${registry.url}/v1/services`)).json()) as {
+        services: { instances: number; healthy: number }[]
+      }
+      const totals = services.services.map(({ instances, healthy }) => [instances, healthy])
+      assert.deepEqual(
+        totals,
+        Array.from({ length: 4 }, () => [25, 25]),
+      )
+      t.diagnostic('after 5 leases of silence: 0 of 100 removed, 0 marked (target 0, 0)')
+      const startedAt = performance.now()
+      await until('the freeze ends', async () => {
+        await beat()
+        return !(await state()).frozen
+      })
+      t.diagnostic(`ended ${(performance.now() - startedAt).toFixed(0)} ms after the heartbeats came back`)
+    }),
+  )
+
+  test(
+    'a second server on one data directory says so in one line and exits with 1; the first goes on',
+    inWorld(async world => {
+      const registry = await world.startRegistry({ args: args(world) })
+      registry.child.signal('SIGSTOP')
+      const second = world.adopt(
+        spawnEdsServer({ name: 'second', args: ['--grpc-port', '0', '--http-port', '0', ...args(world)] }),
+      )
+      assert.deepEqual(await second.exited, { code: 1, signal: null })
+      assert.equal(second.stderr.length, 1, second.stderr.join('\n'))
+      assert.match(second.stderr[0] ?? '', /data-dir.*held by another server/)
+      registry.child.signal('SIGCONT')
+      assert.equal((await fetch(`${registry.url}/healthz`)).status, 200)
+    }),
+  )
+})
