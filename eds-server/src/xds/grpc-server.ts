@@ -2,12 +2,19 @@
  * The gRPC server: the aggregated discovery service, the typed one of each cache, health and reflection. It opens
  * a stream for each call, and ends them all before it frees the port.
  */
-import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js'
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogVerbosity,
+} from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
+import { Admission } from './admission.ts'
 import { DELTA } from './delta-stream.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import { ResponseEncoder } from './discovery-response.ts'
@@ -76,6 +83,7 @@ export class XdsServer {
       caches: new Map(inOrder(caches).map(cache => [cache.type.typeUrl, cache])),
       encoder: new ResponseEncoder(identifier),
       status: new NodeStatus(),
+      admission: new Admission(clock),
       clock,
       logger,
       limits: allLimits,
@@ -94,6 +102,8 @@ export class XdsServer {
 
   /** Resolves with the port, which is another one than asked for only for 0. Rejects with ROLLCALL_PORT_IN_USE. */
   listen(host: string, port: number): Promise<number> {
+    // What it would print reaches us as an error, which is told in one line.
+    if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE)
     const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
     return new Promise((resolve, reject) => {
       this.#server.bindAsync(address, ServerCredentials.createInsecure(), (cause, bound) => {

@@ -34,6 +34,8 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   #isWritable = true
   #isClosed = false
   #hasLoggedSilence = false
+  #isAdmitted = false
+  #leaveQueue: (() => void) | undefined
   readonly #firstRequestTimer: Timer
   readonly #stallGuard: StallGuard
 
@@ -110,6 +112,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     if (this.#isClosed) return
     this.#isClosed = true
     this.#firstRequestTimer.cancel()
+    this.#leaveQueue?.()
     this.#stallGuard.close()
     for (const watch of this.#ordered) watch.close()
     this.#context.status.remove(this)
@@ -125,6 +128,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   }
 
   flush(): void {
+    if (!this.#isAdmitted) return
     for (const watch of this.#ordered) {
       if (!this.#isWritable || this.#isClosed) return
       const response = watch.respond(String(this.#sent + 1))
@@ -152,6 +156,10 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     const verdict = watch.request(request)
     checkCount(watch.subscription.names.size, this.#context.limits)
     if (verdict) this.#note(cache.type.typeUrl, verdict)
+    this.#leaveQueue ??= this.#context.admission.enter(() => {
+      this.#isAdmitted = true
+      this.flush()
+    })
     this.flush()
   }
 

@@ -80,6 +80,8 @@ const EXAMPLES = [
   'get /v1/services/{service}/instances',
   'get /v1/services',
   'get /v1/nodes',
+  'get /v1/self-preservation',
+  'put /v1/self-preservation',
   'post /v1/services/{service}/instances/{instanceId}/drain',
   'delete /v1/services/{service}/instances/{instanceId}',
   'get /edsservice/register',
