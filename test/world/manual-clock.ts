@@ -49,6 +49,20 @@ export class ManualClock implements Clock {
     this.advance(0)
   }
 
+  /** Time passes within a piece of work; nothing fires. */
+  stallOnly(ms: number): void {
+    this.#now += ms
+  }
+
+  /** Fires the timers that are due first, and no other. */
+  fireNext(): void {
+    const next = this.#next(Number.POSITIVE_INFINITY)
+    if (!next) return
+    this.#pending.delete(next)
+    this.#now = Math.max(this.#now, next.at)
+    next.fire()
+  }
+
   /** The wall clock jumps; the monotonic one does not. */
   jumpWall(ms: number): void {
     this.#wallOffsetMs += ms

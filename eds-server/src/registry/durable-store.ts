@@ -5,20 +5,11 @@
  */
 import type { Clock, Timer } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
-import { holdDirectory, unavailable } from './data-dir.ts'
 import type { Instance } from './instance.ts'
-import {
-  checkFile,
-  type InstanceName,
-  type LmdbFile,
-  numberBytes,
-  openFile,
-  readFile,
-  setAside,
-} from './lmdb-file.ts'
-import { readGeneration, writeGeneration } from './previous-generation.ts'
-import { EMPTY_STATE, type Store, type StoredInstance, type StoredState } from './store.ts'
-import { Damaged, encodeInstance, FORMAT } from './stored-form.ts'
+import { type InstanceName, type LmdbFile, numberBytes } from './lmdb-file.ts'
+import { writeGeneration } from './previous-generation.ts'
+import type { Store, StoredInstance, StoredState } from './store.ts'
+import { encodeInstance, FORMAT } from './stored-form.ts'
 
 export interface StoreLog {
   error(details: object, message: string): void
@@ -28,51 +19,7 @@ export interface StoreLog {
 
 const RETRY_MS = 1000
 
-/** Rejects with ROLLCALL_STORE_UNAVAILABLE: the directory is held, cannot be written, or is of a newer version. */
-export async function openStore(directory: string, clock: Clock, log: StoreLog): Promise<Store> {
-  const held = await holdDirectory(directory)
-  try {
-    const { file, state } = opened(directory, clock, log)
-    return new DurableStore({ directory, clock, log, file, state, release: held.release })
-  } catch (error) {
-    held.release()
-    if (error instanceof RollcallError) throw error
-    throw unavailable(directory, `cannot be used: ${(error as Error).message}`, error)
-  }
-}
-
-function opened(directory: string, clock: Clock, log: StoreLog): { file: LmdbFile; state: StoredState } {
-  try {
-    checkFile(directory)
-    const file = openFile(directory)
-    try {
-      return { file, state: readFile(file, directory) }
-    } catch (error) {
-      void file.root.close()
-      throw error
-    }
-  } catch (error) {
-    if (!(error instanceof Damaged)) throw error
-    const aside = setAside(directory, clock.wallTime())
-    log.error({ err: error, aside }, 'the stored registrations are damaged and were set aside')
-    return { file: openFile(directory), state: previousState(directory, log) }
-  }
-}
-
-function previousState(directory: string, log: StoreLog): StoredState {
-  try {
-    const previous = readGeneration(directory)
-    if (previous) {
-      log.warn({ instances: previous.instances.length }, 'the previous generation of registrations is used')
-      return { ...previous, isComplete: false }
-    }
-  } catch (err) {
-    log.error({ err }, 'the previous generation of registrations is damaged too')
-  }
-  return EMPTY_STATE
-}
-
-interface DurableOptions {
+export interface DurableOptions {
   readonly directory: string
   readonly clock: Clock
   readonly log: StoreLog
@@ -92,7 +39,7 @@ interface Waiter {
   reject(error: unknown): void
 }
 
-class DurableStore implements Store {
+export class DurableStore implements Store {
   readonly #options: DurableOptions
   readonly #unsaved = new Map<string, Change>()
   readonly #services: Set<string>

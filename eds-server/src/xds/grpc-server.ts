@@ -8,6 +8,7 @@ import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
+import { Admission } from './admission.ts'
 import { DELTA } from './delta-stream.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import { ResponseEncoder } from './discovery-response.ts'
@@ -77,6 +78,7 @@ export class XdsServer {
       caches: new Map(inOrder(caches).map(cache => [cache.type.typeUrl, cache])),
       encoder: new ResponseEncoder(identifier),
       status: new NodeStatus(),
+      admission: new Admission(clock),
       clock,
       logger,
       limits: allLimits,

@@ -1,6 +1,7 @@
 /** What a discovery stream is put between: the transport below, the protocol's form, and what all streams share. */
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
+import type { Admission } from './admission.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response, ResponseEncoder } from './discovery-response.ts'
 import type { LinearCache } from './linear-cache.ts'
@@ -76,4 +77,5 @@ export interface StreamContext {
   readonly logger: Logger
   readonly limits: StreamLimits
   readonly observer: XdsObserver
+  readonly admission: Admission
 }

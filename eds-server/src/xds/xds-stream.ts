@@ -33,6 +33,8 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   #sent = 0
   #isWritable = true
   #isClosed = false
+  #isAdmitted = false
+  #leaveQueue: (() => void) | undefined
   readonly #firstRequestTimer: Timer
   readonly #stallGuard: StallGuard
   readonly #log: StreamLog
@@ -111,6 +113,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     if (this.#isClosed) return
     this.#isClosed = true
     this.#firstRequestTimer.cancel()
+    this.#leaveQueue?.()
     this.#stallGuard.close()
     for (const watch of this.#ordered) watch.close()
     this.#context.status.remove(this)
@@ -126,6 +129,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   }
 
   flush(): void {
+    if (!this.#isAdmitted) return
     for (const watch of this.#ordered) {
       if (!this.#isWritable || this.#isClosed) return
       const response = watch.respond(String(this.#sent + 1))
@@ -154,6 +158,10 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     const verdict = watch.request(request)
     checkCount(watch.subscription.names.size, this.#context.limits)
     if (verdict) this.#note(typeUrl, verdict)
+    this.#leaveQueue ??= this.#context.admission.enter(() => {
+      this.#isAdmitted = true
+      this.flush()
+    })
     this.flush()
   }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pino from 'pino'
+import { Admission } from '../../../eds-server/src/xds/admission.ts'
 import { DELTA } from '../../../eds-server/src/xds/delta-stream.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
@@ -48,6 +49,7 @@ function bench({ implied, isDelta = false }: { implied?: string; isDelta?: boole
     caches: new Map(caches.map(cache => [cache.type.typeUrl, cache])),
     encoder: new ResponseEncoder('me'),
     status: new NodeStatus(),
+    admission: new Admission(clock),
     clock,
     logger: pino({}, { write: (line: string) => void log.push(JSON.parse(line)) }),
     limits: DEFAULT_LIMITS,
@@ -293,6 +295,7 @@ test('a stream that is closed watches nothing, and its timers are gone', () => {
   stream.closed()
   stream.closed()
   endpoints.set(resource(ENDPOINT, 'a', 'v2'))
+  clock.advance(0)
   assert.deepEqual([endpoints.isWatched('a'), clock.pendingTimers, sent.length], [false, 0, 1])
   assert.deepEqual(context.status.nodes(), [])
   assert.equal(events.filter(event => event === 'closed').length, 1)
