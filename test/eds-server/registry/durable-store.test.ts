@@ -85,6 +85,7 @@ test('F40: a life that ended before a restart stays ended, and numbers rise alth
   const first = await open(directory)
   const { instance } = first.register(record(), { secret: SECRET })
   const key = { incarnation: instance.incarnation, secret: SECRET }
+  await first.persisted()
   first.deregister('myservice', 'one', key)
   await first.persisted()
   first.close()

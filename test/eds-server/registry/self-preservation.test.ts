@@ -90,6 +90,20 @@ test('F06: when 14 % are silent they go, at most 15 % in any minute and service 
   }
 })
 
+test('F06: two waves over many services share the budget of the whole registry', () => {
+  const fleet = new Fleet(100, 20)
+  fleet.run(30_000)
+  fleet.beats = i => i >= 12
+  fleet.run(20_000)
+  fleet.beats = i => i >= 22
+  fleet.run(200_000)
+  assert.equal(fleet.left, 78)
+  assert.equal(fleet.changes.length, 0)
+  for (const { at } of fleet.removed) {
+    assert.ok(fleet.removed.filter(other => other.at >= at && other.at < at + 60_000).length <= 15)
+  }
+})
+
 test('the way out is no time limit: silence that lasts keeps the freeze, too few recovering do not end it', () => {
   const fleet = new Fleet(20)
   fleet.run(20_000)
