@@ -10,6 +10,7 @@ import { until } from '../../scripts/processes/until.ts'
 import { moreRequests, uuidsSeen } from '../world/front.ts'
 import { inWorld } from '../world/world.ts'
 
+const LEASE_TTL = ['--lease-ttl', '6s']
 const CASES = [
   ['SIGKILL', 'eds-grpc.yaml'],
   ['SIGTERM', 'ads-delta-grpc.yaml'],
@@ -20,7 +21,7 @@ describe('a restart of the EDS server fails no request', () => {
     test(
       `${signal}, ${bootstrap}`,
       inWorld(async (world, t) => {
-        const registry = await world.startRegistry()
+        const registry = await world.startRegistry({ args: LEASE_TTL })
         const envoy = await world.startEnvoy({ registry, bootstrap })
         const fleet = await Promise.all([1, 2, 3].map(() => world.startUpstream({ registry })))
         await until('all three answer', async () => (await uuidsSeen(envoy.url, 20)).size === 3)
@@ -30,10 +31,10 @@ describe('a restart of the EDS server fails no request', () => {
           least.members = Math.min(least.members, (await envoy.admin.hosts()).length)
         }
 
-        // The upstreams beat every 5 s and did so just now: Envoy is back before they have registered again.
+        // The upstreams beat every 2 s and did so just now: Envoy is back before they have registered again.
         await registry.child.stop(signal)
         const { grpcPort, httpPort } = registry
-        const successor = await world.startRegistry({ grpcPort, httpPort })
+        const successor = await world.startRegistry({ grpcPort, httpPort, args: LEASE_TTL })
         const startedAt = performance.now()
         const nodes = async (): Promise<{ types: { state: string }[] }[]> => {
           await look()

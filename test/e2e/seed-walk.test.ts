@@ -92,7 +92,8 @@ describe('the walk', () => {
         'it has tried',
         async () => (await envoy.admin.stat('cluster.eds_cluster.upstream_cx_total')) > 0,
       )
-      const registry = await world.startRegistry({ grpcPort, httpPort })
+      // Its health says NOT_SERVING until it is warm: two heartbeats of its lease.
+      const registry = await world.startRegistry({ grpcPort, httpPort, args: LEASE_TTL })
       // The back-off of the bootstrap: 5 s at most, where Envoy's own default is 30 s.
       await until('Envoy takes traffic', () => envoy.admin.ready(), { withinMs: 8000 })
       assert.equal((await get(envoy.url)).status, 503)

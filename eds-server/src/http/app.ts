@@ -121,6 +121,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
   })
   app.register(async v1 => {
     v1.addHook('onRequest', localCallersOnly(options))
+    v1.addHook('onSend', persistFirst(context))
     v1WriteRoutes(v1, context)
   })
   app.register(async others => refuseOtherMethods(others, methodsByUrl))

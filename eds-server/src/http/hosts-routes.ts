@@ -68,6 +68,7 @@ function createRoute(app: HttpApp, { registry, admitAddress }: HttpContext): voi
     SERVICE,
     {
       bodyLimit: HOSTS_BYTES_MAX,
+      config: { persists: true },
       schema: {
         summary: 'Create a service with its hosts',
         description:
@@ -76,7 +77,7 @@ function createRoute(app: HttpApp, { registry, admitAddress }: HttpContext): voi
         params: serviceParams,
         querystring: noQuery,
         body: hostsBody,
-        response: { 201: hostListAnswer, ...problems(400, 409, 413, 507) },
+        response: { 201: hostListAnswer, ...problems(400, 409, 413, 503, 507) },
       },
     },
     ({ params, body }, reply) => {
@@ -97,6 +98,7 @@ function replaceRoute(app: HttpApp, { registry, admitAddress }: HttpContext): vo
     SERVICE,
     {
       bodyLimit: HOSTS_BYTES_MAX,
+      config: { persists: true },
       schema: {
         summary: 'Replace the hosts of a service',
         description:
@@ -105,7 +107,7 @@ function replaceRoute(app: HttpApp, { registry, admitAddress }: HttpContext): vo
         params: serviceParams,
         querystring: noQuery,
         body: hostsBody,
-        response: { 200: hostListAnswer, ...problems(400, 404, 413, 507) },
+        response: { 200: hostListAnswer, ...problems(400, 404, 413, 503, 507) },
       },
     },
     ({ params, body }, reply) => {
@@ -122,13 +124,14 @@ function deleteRoute(app: HttpApp, { registry }: HttpContext): void {
   app.delete(
     SERVICE,
     {
+      config: { persists: true },
       schema: {
         summary: 'Delete a service with its hosts',
         description: 'It is then as if it had never been there. An SDK that registered one of them stops.',
         tags,
         params: serviceParams,
         querystring: noQuery,
-        response: { 204: noContent, ...problems(400, 404, 413) },
+        response: { 204: noContent, ...problems(400, 404, 413, 503) },
       },
     },
     ({ params }, reply) => {

@@ -93,7 +93,7 @@ function registerRoute(app: HttpApp, { registry, admitAddress }: HttpContext): v
     '/v1/registration/:service',
     {
       bodyLimit: V1_BYTES_MAX,
-      config: { documented: { requiredBody: registrationSchema } },
+      config: { persists: true, documented: { requiredBody: registrationSchema } },
       schema: {
         summary: 'Register a host, protocol v1',
         description:
@@ -102,7 +102,7 @@ function registerRoute(app: HttpApp, { registry, admitAddress }: HttpContext): v
         consumes,
         params: serviceParams,
         querystring: noQuery,
-        response: { 200: emptyAnswer, 202: emptyAnswer, ...problems(400, 413, 507) },
+        response: { 200: emptyAnswer, 202: emptyAnswer, ...problems(400, 413, 503, 507) },
       },
     },
     ({ params, body, socket }, reply) => {
@@ -121,6 +121,7 @@ function deregisterRoute(app: HttpApp, { registry }: HttpContext, ending: '' | '
   app.delete(
     `/v1/registration/:service/:host${ending}`,
     {
+      config: { persists: true },
       schema: {
         hide: ending !== '',
         summary: 'Remove a host, protocol v1',
@@ -129,7 +130,7 @@ function deregisterRoute(app: HttpApp, { registry }: HttpContext, ending: '' | '
         tags,
         params: hostParams,
         querystring: noQuery,
-        response: { 200: emptyAnswer, 202: emptyAnswer, ...problems(400, 404, 409, 413) },
+        response: { 200: emptyAnswer, 202: emptyAnswer, ...problems(400, 404, 409, 413, 503) },
       },
     },
     ({ params }, reply) => {
@@ -146,7 +147,7 @@ function weightRoute(app: HttpApp, { registry }: HttpContext, url: string): void
     url,
     {
       bodyLimit: V1_BYTES_MAX,
-      config: { documented: { requiredBody: weightSchema } },
+      config: { persists: true, documented: { requiredBody: weightSchema } },
       schema: {
         summary: url.endsWith(':host') ? "Set a host's weight, protocol v1" : 'Set all weights, protocol v1',
         description: 'From 1 to 100: the share of the requests, relative to the other hosts.',
@@ -154,7 +155,7 @@ function weightRoute(app: HttpApp, { registry }: HttpContext, url: string): void
         consumes,
         params: url.endsWith(':host') ? hostParams : serviceParams,
         querystring: noQuery,
-        response: { 204: noContent, ...problems(400, 404, 409, 413) },
+        response: { 204: noContent, ...problems(400, 404, 409, 413, 503) },
       },
     },
     ({ params, body }, reply) => {

@@ -43,7 +43,8 @@ export class DurableStore implements Store {
   readonly #options: DurableOptions
   readonly #unsaved = new Map<string, Change>()
   readonly #services: Set<string>
-  #unsavedServices = new Set<string>()
+  /** True: known; false: forgotten. */
+  readonly #unsavedServices = new Map<string, boolean>()
   #lastIncarnation: number
   #waiters: Waiter[] = []
   #timer: Timer | undefined
@@ -57,7 +58,7 @@ export class DurableStore implements Store {
     this.#lastIncarnation = state.lastIncarnation
     this.#services = new Set(state.services)
     // The first transaction marks a new file as whole; a recovered state is written down again.
-    this.#unsavedServices = new Set(state.services)
+    for (const service of state.services) this.#unsavedServices.set(service, true)
     if (!state.isComplete)
       for (const stored of state.instances) this.#change(stored.instance, encodeInstance(stored))
     this.#commit()
@@ -71,10 +72,7 @@ export class DurableStore implements Store {
   put(stored: StoredInstance): void {
     const { instance } = stored
     this.#lastIncarnation = Math.max(this.#lastIncarnation, instance.incarnation)
-    if (!this.#services.has(instance.service)) {
-      this.#services.add(instance.service)
-      this.#unsavedServices.add(instance.service)
-    }
+    this.know(instance.service)
     this.#change(instance, encodeInstance(stored))
     this.#schedule(this.#restsUntil - this.#options.clock.now())
   }
@@ -84,8 +82,21 @@ export class DurableStore implements Store {
     this.#schedule(this.#restsUntil - this.#options.clock.now())
   }
 
+  know(service: string): void {
+    if (this.#services.has(service)) return
+    this.#services.add(service)
+    this.#unsavedServices.set(service, true)
+    this.#schedule(this.#restsUntil - this.#options.clock.now())
+  }
+
+  forget(service: string): void {
+    if (!this.#services.delete(service)) return
+    this.#unsavedServices.set(service, false)
+    this.#schedule(this.#restsUntil - this.#options.clock.now())
+  }
+
   flushed(): Promise<void> | undefined {
-    if (this.#unsaved.size === 0) return undefined
+    if (this.#unsaved.size + this.#unsavedServices.size === 0) return undefined
     // Whoever waits is told soon: the pause between two tries is for nobody's sake.
     if (this.#trouble !== undefined) this.#reschedule()
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
@@ -151,7 +162,10 @@ export class DurableStore implements Store {
         if (bytes) instances.putSync(name, bytes)
         else instances.removeSync(name)
       }
-      for (const service of this.#unsavedServices) services.putSync(service, Buffer.from('1'))
+      for (const [service, isKnown] of this.#unsavedServices) {
+        if (isKnown) services.putSync(service, Buffer.from('1'))
+        else services.removeSync(service)
+      }
       meta.putSync('format', numberBytes(FORMAT))
       meta.putSync('incarnation', numberBytes(this.#lastIncarnation))
     })

@@ -178,6 +178,7 @@ export class Registry {
     if (this.#table.holdings(service) !== undefined) return
     this.#table.assertRoomFor(service, 0)
     this.#table.know(service)
+    this.#store.know(service)
   }
 
   /** Removes a service with all its instances: it is then as if never heard of. False where there was none. */
@@ -186,6 +187,7 @@ export class Registry {
     if (!holdings) return false
     for (const held of [...holdings.values()]) this.#remove(held, 'deregistered')
     this.#table.drop(service)
+    this.#store.forget(service)
     return true
   }
 

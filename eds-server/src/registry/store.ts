@@ -24,6 +24,10 @@ export interface Store {
   load(): StoredState
   put(stored: StoredInstance): void
   remove(instance: Instance): void
+  /** The service is known, with or without instances. */
+  know(service: string): void
+  /** The service is as if never heard of. */
+  forget(service: string): void
   /**
    * Undefined: everything is on disk, or never will be. Else resolves when it is; rejects with
    * ROLLCALL_STORE_UNAVAILABLE when it could not be written, and goes on trying (F26).
@@ -43,6 +47,12 @@ export const memoryStore: Store = {
     // The registry's own memory is all there is.
   },
   remove() {
+    // As above.
+  },
+  know() {
+    // As above.
+  },
+  forget() {
     // As above.
   },
   flushed: () => undefined,

@@ -16,6 +16,8 @@ class HandStore implements Store {
   load = memoryStore.load
   put = memoryStore.put
   remove = memoryStore.remove
+  know = memoryStore.know
+  forget = memoryStore.forget
   close = memoryStore.close
   trouble = memoryStore.trouble
   isDirty = true
@@ -62,6 +64,12 @@ test('F26: what cannot be written is refused with its code, for every change; a 
     ['GET', '/edsservice/register?endpoint=127.0.0.1:8099', undefined],
     ['GET', '/edsservice/deregister?endpoint=127.0.0.1:8099', undefined],
     ['DELETE', INSTANCE, undefined],
+    ['POST', '/edsservice/listed', { hosts: [] }],
+    ['PUT', '/edsservice/listed', { hosts: [] }],
+    ['DELETE', '/edsservice/listed', undefined],
+    ['POST', '/v1/registration/old', { ip: '127.0.0.1', port: 8098, revision: 'r', tags: {} }],
+    ['POST', '/v1/loadbalancing/old', { load_balancing_weight: 7 }],
+    ['DELETE', '/v1/registration/old/127.0.0.1:8098', undefined],
   ] as const) {
     const { status } = await api.call(method, path, { headers, ...(body && { body }) })
     assert.equal(status, 503, `${method} ${path}`)

@@ -263,9 +263,17 @@ test('the limits refuse one more, and take it again when there is room', () => {
 
 test('a registry starts from its store with fresh leases, and goes on numbering above it', () => {
   const stored = new Map<string, StoredInstance>()
+  const services = new Set(['gone'])
   let lastIncarnation = 5e15
   const store: Store = {
-    load: () => ({ lastIncarnation, instances: [...stored.values()], services: ['gone'], isComplete: true }),
+    load: () => ({
+      lastIncarnation,
+      instances: [...stored.values()],
+      services: [...services],
+      isComplete: true,
+    }),
+    know: service => void services.add(service),
+    forget: service => void services.delete(service),
     put: entry => {
       stored.set(entry.instance.instanceId, { instance: entry.instance, secretHash: entry.secretHash })
       lastIncarnation = entry.instance.incarnation
@@ -280,8 +288,14 @@ test('a registry starts from its store with fresh leases, and goes on numbering 
   first.registry.register(record({ instanceId: 'removed', port: 2 }), { secret: SECRET })
   first.registry.removeAt('myservice', '127.0.0.1', 2)
 
+  first.registry.declare('declared')
+  first.registry.declare('forgotten')
+  first.registry.forget('forgotten')
+
   const second = world(store)
   assert.deepEqual(second.registry.instances('gone'), [], 'known, and empty')
+  assert.deepEqual(second.registry.instances('declared'), [])
+  assert.equal(second.registry.instances('forgotten'), undefined)
   second.clock.advance(TTL_MS - 500)
   const key = { incarnation: kept.incarnation, secret: SECRET }
   assert.equal(second.registry.heartbeat('myservice', 'kept', key).lapsed, false)
