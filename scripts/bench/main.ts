@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: Rollcall beside go-control-plane, on this machine in one run; it asserts nothing about time.
- * `npm run bench -- quick` takes about three minutes; the full run writes docs/benchmarks.md. A further argument
- * runs the parts whose name holds it. Where Go is not installed, Rollcall is measured alone (alone/).
+ * `npm run bench -- quick` takes about three minutes; the full run writes docs/benchmarks.md, and so
+ * does a quick one with `--publish`. A further argument runs the parts whose name holds it. Where Go is not installed, Rollcall is measured alone (alone/).
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
@@ -18,6 +18,9 @@ import { type Bench, PROFILES } from './profile.ts'
 import { Report } from './report.ts'
 import { canPin, ROOT } from './servers.ts'
 
+/** Makes a quick run write the page too. */
+const PUBLISH = '--publish'
+
 const PARTS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   'fan-out': fanOut,
   latency,
@@ -28,7 +31,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   'other services': otherServices,
 }
 
-const args = process.argv.slice(2)
+const args = process.argv.slice(2).filter(arg => arg !== PUBLISH)
 const profile = PROFILES[args[0] ?? ''] ?? PROFILES.full
 const wanted = args.filter(arg => !(arg in PROFILES))[0] ?? ''
 const machine = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`
@@ -56,7 +59,8 @@ async function compare(peer: Peer): Promise<void> {
     report.part(name)
     await run({ peer, profile, report })
   }
-  if (profile.name === 'full' && wanted === '') publish(report, `${machine}. ${conditions}.`)
+  const isPublished = profile.name === 'full' || process.argv.includes(PUBLISH)
+  if (isPublished && wanted === '') publish(report, `${machine}. ${conditions}.`)
 }
 
 function publish(report: Report, conditions: string): void {

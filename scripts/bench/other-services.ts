@@ -1,5 +1,5 @@
 /** A change in one service of a hundred: what it costs the streams of another service, which did not change. */
-import type { FanOutResult } from './fan-out.ts'
+import { type FanOutResult, warmUp } from './fan-out.ts'
 import type { Bench } from './profile.ts'
 import { sideBySide } from './side-by-side.ts'
 
@@ -17,7 +17,7 @@ export async function otherServices(bench: Bench): Promise<void> {
       mode: 'sotw',
       changed,
       changes: bench.profile.changes,
-      warmup: 4,
+      warmup: warmUp(STREAMS),
     })
     if (!ours) throw new Error('no result')
     const what = changed === 0 ? 'change in the watched service' : 'change in a service that nobody watches'

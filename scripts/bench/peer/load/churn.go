@@ -23,7 +23,8 @@ type churnRound struct {
 	ReplyP99Ms     float64 `json:"replyP99Ms"`
 }
 
-// probe notes when each change was first shown, by its weight; a later change of the same endpoint shows it too.
+// probe notes when each change was first shown, by its weight. Changes go round, weight w to endpoint w mod endpoints,
+// and a later change of the same endpoint shows the earlier ones too.
 type probe struct {
 	lock    sync.Mutex
 	newest  []int // weight last seen, of each endpoint
@@ -36,22 +37,12 @@ func (p *probe) look(s *stream, endpoints int) func([]byte) {
 		defer p.lock.Unlock()
 		now := time.Now()
 		weights(message, s.isDelta, func(index, weight int) {
-			for seen := p.newest[index]; seen < weight; {
-				if seen = nextOf(seen, index, endpoints); seen <= weight {
-					p.shownAt[seen] = now
-				}
+			for seen := p.newest[index] + endpoints; seen <= weight; seen += endpoints {
+				p.shownAt[seen] = now
 			}
 			p.newest[index] = weight
 		})
 	}
-}
-
-// nextOf is the change of the endpoint after `weight`: changes go round, weight w to endpoint w mod endpoints.
-func nextOf(weight, index, endpoints int) int {
-	if weight == 0 {
-		return index
-	}
-	return weight + endpoints
 }
 
 func churn(j job) any {
@@ -65,6 +56,9 @@ func churn(j job) any {
 				return nil
 			}
 			p := &probe{newest: make([]int, j.Endpoints), shownAt: map[int]time.Time{}}
+			for index := range p.newest {
+				p.newest[index] = index - j.Endpoints
+			}
 			probes[i] = append(probes[i], p)
 			return p.look(s, j.Endpoints)
 		})

@@ -34,7 +34,7 @@ func fanOut(j job) any {
 			}
 		}
 		for i, t := range j.Targets {
-			cpuMs, firstMs, lastMs := oneChange(t, crowds[i], j)
+			cpuMs, firstMs, lastMs := oneChange(t, crowds[i], j, change)
 			if change < 0 {
 				continue
 			}
@@ -52,8 +52,11 @@ func fanOut(j job) any {
 	return results
 }
 
-func oneChange(t *target, c *crowd, j job) (cpuMs, firstMs, lastMs float64) {
-	settle(t.Pid)
+func oneChange(t *target, c *crowd, j job, change int) (cpuMs, firstMs, lastMs float64) {
+	isMeasured := change >= 0
+	if isMeasured {
+		settle(t.Pid)
+	}
 	request := t.next(j.Changed, j.Endpoints/2)
 	isWatched := j.Changed == 0
 	if isWatched {
@@ -65,10 +68,12 @@ func oneChange(t *target, c *crowd, j job) (cpuMs, firstMs, lastMs float64) {
 		end := c.wait()
 		firstMs = milliseconds(time.Unix(0, c.first.Load()).Sub(start))
 		lastMs = milliseconds(end.Sub(start))
-	} else {
+	} else if isMeasured {
 		time.Sleep(100 * time.Millisecond)
 	}
-	settle(t.Pid)
+	if isMeasured {
+		settle(t.Pid)
+	}
 	return milliseconds(cpu(t.Pid) - before), firstMs, lastMs
 }
 
