@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: Rollcall beside go-control-plane, on this machine in one run; it asserts nothing about time.
- * `npm run bench -- quick` takes about three minutes; the full run writes docs/benchmarks.md, and so
- * does a quick one with `--publish`. A further argument runs the parts whose name holds it. Where Go is not installed, Rollcall is measured alone (alone/).
+ * `npm run bench -- quick` takes about three minutes; the full run writes docs/benchmarks.md, and so does a quick
+ * one with `--publish`. A further argument runs the parts whose name holds it. Where Go is not installed, Rollcall
+ * is measured alone (alone/).
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'

@@ -28,7 +28,8 @@ func fanOut(j job) any {
 	var responses, bytes []int64
 	for change := -j.Warmup; change < j.Changes; change++ {
 		if change == 0 {
-			for _, c := range crowds {
+			for i, c := range crowds {
+				settle(j.Targets[i].Pid) // what the warm-up still has under way does not count
 				responses = append(responses, c.total.Load())
 				bytes = append(bytes, c.bytes())
 			}
