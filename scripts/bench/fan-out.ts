@@ -1,70 +1,103 @@
-/** One change of one endpoint, until the last of N streams has received and ACKed it. */
-import { Api } from './api.ts'
-import { startServer } from './server.ts'
-import { line, quantile } from './stats.ts'
-import { BenchStream, type Received } from './xds-client.ts'
+/** One change of one endpoint, until the last of N streams has ACKed: server CPU and time. And how both grow. */
+import type { Bench, FanOutSize } from './profile.ts'
+import { number } from './report.ts'
+import { type Cache, sideBySide } from './side-by-side.ts'
+import { exponent, quantile } from './stats.ts'
 
-const STREAMS = 1000
-const CHANGES = 10
-
-export async function fanOut(): Promise<void> {
-  for (const endpoints of [10, 1000]) {
-    const server = await startServer()
-    const api = new Api(server.httpPort)
-    await api.registerMany('bench', endpoints)
-    const idleBytes = server.residentBytes()
-    const waitAll = await openStreams(server.grpcPort)
-    await waitAll.first
-    const last: number[] = []
-    const cpu: number[] = []
-    for (let change = 0; change < CHANGES; change++) {
-      const done = waitAll.next()
-      const cpuBefore = server.cpuMs()
-      const startedAt = performance.now()
-      await api.register('bench', 0, 2 + change)
-      last.push((await done) - startedAt)
-      await allAcked(server.httpPort)
-      cpu.push(server.cpuMs() - cpuBefore)
-    }
-    const figures = `last stream p50 ${quantile(last, 0.5).toFixed(1)} ms, server CPU p50 ${quantile(cpu, 0.5)} ms a change`
-    line(`fan-out, ${STREAMS} streams x ${endpoints} endpoints`, figures)
-    const perStream = (server.residentBytes() - idleBytes) / STREAMS / 1024
-    line(
-      `memory of ${STREAMS} streams`,
-      `${perStream.toFixed(1)} KiB a stream (resident, after ${CHANGES} changes)`,
-    )
-    waitAll.close()
-    await api.close()
-    await server.stop()
-  }
+export interface FanOutResult {
+  readonly name: string
+  readonly cpuMs: readonly number[]
+  readonly firstMs: readonly number[]
+  readonly lastMs: readonly number[]
+  /** Of each change. */
+  readonly responses: number
 }
 
-interface Streams {
-  /** Resolves when every stream has had its first response. */
-  readonly first: Promise<number>
-  /** Resolves with the time at which the last stream had its next response. */
-  next(): Promise<number>
-  close(): void
+/** Node bytes of a real Envoy, which sends them in every ACK unless told not to. */
+const NODE_BYTES = 61 * 1024
+
+const GOALS: readonly (FanOutSize & { readonly cache: Cache; readonly goal: number })[] = [
+  { streams: 1000, endpoints: 1000, mode: 'sotw', cache: 'snapshot', goal: 0.1 },
+  { streams: 1000, endpoints: 1000, mode: 'sotw', cache: 'linear', goal: 0.6 },
+  { streams: 5000, endpoints: 1000, mode: 'sotw', cache: 'linear', goal: 0.6 },
+  { streams: 1000, endpoints: 10, mode: 'sotw', cache: 'linear', goal: 0.7 },
+  { streams: 1000, endpoints: 10, mode: 'sotw', hasNode: true, cache: 'linear', goal: 0.3 },
+  { streams: 100, endpoints: 10_000, mode: 'sotw', cache: 'linear', goal: 0.6 },
+]
+
+/** Changes before the measured ones, for the compilers: about as many responses whatever the number of streams. */
+export function warmUp(streams: number): number {
+  return Math.min(200, Math.max(5, Math.round(20_000 / streams)))
 }
 
-async function openStreams(port: number): Promise<Streams> {
-  const streams: BenchStream[] = []
-  const next = (): Promise<number> =>
-    new Promise(resolve => {
-      let waiting = STREAMS
-      const received = (response: Received): void => {
-        waiting -= 1
-        if (waiting === 0) resolve(response.at)
-      }
-      for (const stream of streams) stream.onResponse = received
+interface Measured {
+  readonly size: FanOutSize
+  readonly result: FanOutResult
+}
+
+export async function fanOut(bench: Bench): Promise<void> {
+  const measured: Measured[] = []
+  for (const size of bench.profile.fanOut) measured.push({ size, result: await one(bench, size) })
+  growth(bench, measured)
+}
+
+async function one(bench: Bench, size: FanOutSize): Promise<FanOutResult> {
+  const { streams, endpoints, mode, hasNode = false } = size
+  const caches: Cache[] = ['linear', 'snapshot']
+  const [ours, ...theirs] = await sideBySide<FanOutResult>(bench, caches, {
+    part: 'fan-out',
+    streams,
+    endpoints,
+    mode,
+    changes: bench.profile.changes,
+    warmup: warmUp(streams),
+    ...(hasNode ? { nodeBytes: NODE_BYTES, nodeInAcks: true } : {}),
+  })
+  if (!ours) throw new Error('no result')
+  const node = hasNode ? ', 61 KB node in ACKs' : ''
+  const what = `${number(streams)} x ${number(endpoints)} ${mode}${node}`
+  for (const each of theirs) {
+    const peer = each.name
+    const goal = GOALS.find(
+      ({ cache, ...wanted }) =>
+        cache === each.name &&
+        wanted.streams === streams &&
+        wanted.endpoints === endpoints &&
+        wanted.mode === mode &&
+        (wanted.hasNode ?? false) === hasNode,
+    )?.goal
+    const report = bench.report
+    report.compare({
+      what: `${what}: CPU`,
+      unit: 'ms',
+      ours: ours.cpuMs,
+      peer,
+      theirs: each.cpuMs,
+      goal,
     })
-  for (let i = 0; i < STREAMS; i++) streams.push(new BenchStream(port, `bench-${i}`, 'bench'))
-  return { first: next(), next, close: () => streams.forEach(stream => void stream.close()) }
+    report.compare({ what: `${what}: last ACK`, unit: 'ms', ours: ours.lastMs, peer, theirs: each.lastMs })
+  }
+  return ours
 }
 
-/** The server's own word that every stream's ACK has arrived. */
-async function allAcked(httpPort: number): Promise<void> {
-  const url = `http://127.0.0.1:${httpPort}/v1/services/bench/instances/i0/delivery?state=live&timeout=30s`
-  const report = (await (await fetch(url)).json()) as { acked: number; subscribers: number }
-  if (report.acked !== report.subscribers) throw new Error(`not ACKed by all: ${JSON.stringify(report)}`)
+/** The exponent over streams at each number of endpoints, and the other way round. */
+function growth({ report }: Bench, measured: readonly Measured[]): void {
+  const plain = measured.filter(({ size }) => size.mode === 'sotw' && !size.hasNode)
+  for (const [varied, fixed] of [
+    ['streams', 'endpoints'],
+    ['endpoints', 'streams'],
+  ] as const) {
+    for (const value of new Set(plain.map(({ size }) => size[fixed]))) {
+      const points = plain
+        .filter(({ size }) => size[fixed] === value && size.streams >= 100)
+        .map(({ size, result }) => [size[varied], quantile(result.cpuMs, 0.5)] as const)
+      if (points.length < 2) continue
+      const from = `${number(points[0]?.[0] ?? 0)} to ${number(points.at(-1)?.[0] ?? 0)}`
+      report.figure(
+        `CPU over ${from} ${varied}, at ${number(value)} ${fixed}`,
+        [exponent(points)],
+        '(exponent)',
+      )
+    }
+  }
 }

@@ -1,46 +1,51 @@
-/** Heartbeats per second of server CPU time: one HTTP request each, and batches of 100. */
-import { Api, type Lease } from './api.ts'
-import { type BenchServer, startServer } from './server.ts'
-import { line } from './stats.ts'
+/** Heartbeats a second of server CPU time, one request each and in batches, and how that grows with the registry. */
+import { generate } from './generator.ts'
+import type { Bench } from './profile.ts'
+import { number } from './report.ts'
+import { startServer } from './servers.ts'
+import { exponent, quantile } from './stats.ts'
 
-const SECONDS = 5
+interface HeartbeatResult {
+  readonly perSecond: number
+  readonly perCpuSecond: number
+  readonly p99Ms: number
+}
 
-export async function heartbeats(): Promise<void> {
+const BATCH = 100
+const SINGLE_GOAL = 25_000
+const BATCH_GOAL = 500_000
+
+export async function heartbeats(bench: Bench): Promise<void> {
+  const points: [number, number][] = []
+  for (const instances of bench.profile.heartbeats.instances) {
+    points.push([instances, await measure(bench, instances, 0)])
+    if (instances >= BATCH) await measure(bench, instances, BATCH)
+  }
+  bench.report.figure('CPU of a heartbeat over the number of instances', [exponent(points)], '(exponent)')
+}
+
+/** Returns the CPU time of one heartbeat, seconds. */
+async function measure({ peer, profile, report }: Bench, instances: number, batch: number): Promise<number> {
+  const { seconds, rounds } = profile.heartbeats
   const server = await startServer()
-  const api = new Api(server.httpPort, 64)
-  for (const instances of [10, 1000, 10_000]) {
-    const leases = await api.registerMany(`bench-${instances}`, instances)
-    const single = await measure(server, 64, index => api.heartbeat(leases[index % instances] as Lease))
-    line(`heartbeats, ${instances} instances, one request each`, `${rate(single)} a second of server CPU`)
-    if (instances < 100) continue
-    const batches = Array.from({ length: instances / 100 }, (_, batch) =>
-      leases.slice(batch * 100, batch * 100 + 100),
+  const job = { part: 'heartbeats', endpoints: instances, seconds, rounds, batch }
+  try {
+    const results = await generate<HeartbeatResult>(peer, [server], job)
+    const perCpu = results.map(({ perCpuSecond }) => perCpuSecond)
+    const what = `${number(instances)} instances, ${batch > 0 ? `${batch} a request` : 'one request each'}`
+    report.figure(`${what}: of server CPU`, perCpu, 'a second', batch > 0 ? BATCH_GOAL : SINGLE_GOAL)
+    report.figure(
+      `${what}: by the clock`,
+      results.map(({ perSecond }) => perSecond),
+      'a second',
     )
-    const batched = await measure(server, 8, index =>
-      api.heartbeatMany(batches[index % batches.length] as Lease[]),
+    report.figure(
+      `${what}: answer p99`,
+      results.map(({ p99Ms }) => p99Ms),
+      'ms',
     )
-    line(`heartbeats, ${instances} instances, 100 a request`, `${rate(batched * 100)} a second of server CPU`)
+    return 1 / quantile(perCpu, 0.5)
+  } finally {
+    await server.stop()
   }
-  await api.close()
-  await server.stop()
-}
-
-function rate(perSecond: number): string {
-  return Math.round(perSecond).toLocaleString('en-US')
-}
-
-/** Calls per second of server CPU time, with `parallel` callers. */
-async function measure(
-  server: BenchServer,
-  parallel: number,
-  call: (index: number) => Promise<void>,
-): Promise<number> {
-  let calls = 0
-  const until = performance.now() + SECONDS * 1000
-  const cpuBefore = server.cpuMs()
-  const caller = async (): Promise<void> => {
-    while (performance.now() < until) await call(calls++)
-  }
-  await Promise.all(Array.from({ length: parallel }, caller))
-  return (calls * 1000) / (server.cpuMs() - cpuBefore)
 }

@@ -1,29 +1,40 @@
 /** From the moment an HTTP registration is sent to the last byte of the DiscoveryResponse that shows it. */
-import { Api } from './api.ts'
-import { startServer } from './server.ts'
-import { line, milliseconds } from './stats.ts'
-import { BenchStream, type Received } from './xds-client.ts'
+import type { Bench } from './profile.ts'
+import { number } from './report.ts'
+import { sideBySide } from './side-by-side.ts'
+import { quantile } from './stats.ts'
 
-const CHANGES = 300
+interface LatencyResult {
+  readonly name: string
+  readonly rounds: readonly (readonly number[])[]
+}
 
-export async function latency(): Promise<void> {
-  for (const endpoints of [10, 1000]) {
-    const server = await startServer()
-    const api = new Api(server.httpPort)
-    await api.registerMany('bench', endpoints)
-    const stream = new BenchStream(server.grpcPort, 'bench-0', 'bench')
-    const samples: number[] = []
-    for (let change = 0; change < CHANGES; change++) {
-      const shown = new Promise<Received>(resolve => {
-        stream.onResponse = resolve
+const GOAL = 1
+
+export async function latency(bench: Bench): Promise<void> {
+  const { endpoints, changes, rounds } = bench.profile.latency
+  for (const count of endpoints) {
+    const [ours, theirs] = await sideBySide<LatencyResult>(bench, ['linear'], {
+      part: 'latency',
+      endpoints: count,
+      mode: 'sotw',
+      changes,
+      rounds,
+    })
+    if (!ours || !theirs) throw new Error('no result')
+    for (const [name, share] of [
+      ['p50', 0.5],
+      ['p99', 0.99],
+    ] as const) {
+      const figures = (result: LatencyResult) => result.rounds.map(samples => quantile(samples, share))
+      bench.report.compare({
+        what: `one stream x ${number(count)} endpoints: ${name}`,
+        unit: 'ms',
+        ours: figures(ours),
+        peer: 'linear',
+        theirs: figures(theirs),
+        goal: GOAL,
       })
-      const startedAt = performance.now()
-      await api.register('bench', 0, 2 + (change % 1000))
-      samples.push((await shown).at - startedAt)
     }
-    line(`registration -> DiscoveryResponse, ${endpoints} endpoints`, milliseconds(samples))
-    stream.close()
-    await api.close()
-    await server.stop()
   }
 }

@@ -1,35 +1,68 @@
-/** Resident memory of the server with 100,000 instances of 1,000 services, over that of the empty server. */
-import { setTimeout as delay } from 'node:timers/promises'
-import { Api } from './api.ts'
-import { startServer } from './server.ts'
-import { line } from './stats.ts'
+/** Resident memory: of an instance at each size of the registry, and of an idle stream beside the peers'. */
+import { generate } from './generator.ts'
+import type { Bench } from './profile.ts'
+import { number } from './report.ts'
+import { startServer } from './servers.ts'
+import { sideBySide } from './side-by-side.ts'
+import { exponent } from './stats.ts'
 
-const SERVICES = 1000
-const PER_SERVICE = 100
-const REST_MS = 20_000
-
-export async function memory(): Promise<void> {
-  const server = await startServer()
-  const api = new Api(server.httpPort, 32)
-  const emptyBytes = server.residentBytes()
-  const startedAt = performance.now()
-  for (let service = 0; service < SERVICES; service++) await api.registerMany(`bench-${service}`, PER_SERVICE)
-  const seconds = (performance.now() - startedAt) / 1000
-  const count = SERVICES * PER_SERVICE
-  const busyBytes = server.residentBytes()
-  // The garbage of the registrations is collected once the process is idle.
-  await delay(REST_MS)
-  const bytes = server.residentBytes()
-  line(
-    `${count} instances`,
-    `${mebibytes(bytes)} resident in all (${mebibytes(busyBytes)} while registering)`,
-  )
-  line('per instance', `${((bytes - emptyBytes) / count / 1024).toFixed(2)} KiB, everything included`)
-  line('registrations', `${Math.round(count / seconds).toLocaleString('en-US')} a second (wall)`)
-  await api.close()
-  await server.stop()
+interface RegisterResult {
+  readonly perSecond: number
+  readonly perCpuSecond: number
+  readonly bytesPerInstance: number
+  readonly residentBytes: number
 }
 
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(0)} MiB`
+const PER_SERVICE = 1000
+const REGISTRATIONS_GOAL = 8000
+const STREAM_GOAL = 0.5
+const SMALLEST = 10_000
+
+export async function streamMemory(bench: Bench): Promise<void> {
+  const job = {
+    part: 'idle',
+    endpoints: 10,
+    mode: 'sotw',
+    streams: bench.profile.idleStreams,
+    seconds: bench.profile.restSeconds,
+  } as const
+  const results = await sideBySide<{ name: string; bytesPerStream: number }>(
+    bench,
+    ['linear', 'snapshot'],
+    job,
+  )
+  const [ours, ...theirs] = results.map(({ name, bytesPerStream }) => ({ name, kib: bytesPerStream / 1024 }))
+  for (const each of theirs) {
+    bench.report.compare({
+      what: `an idle stream, of ${number(job.streams)}`,
+      unit: 'KiB',
+      ours: [ours?.kib ?? Number.NaN],
+      peer: each.name,
+      theirs: [each.kib],
+      goal: STREAM_GOAL,
+    })
+  }
+}
+
+export async function instanceMemory({ peer, profile, report }: Bench): Promise<void> {
+  const points: [number, number][] = []
+  for (const instances of [SMALLEST, ...profile.instances]) {
+    const server = await startServer()
+    const job = { services: instances / PER_SERVICE, endpoints: PER_SERVICE, seconds: profile.restSeconds }
+    const [result] = await generate<RegisterResult>(peer, [server], { part: 'register', ...job })
+    await server.stop()
+    if (!result) throw new Error('no result')
+    const what = `${number(instances)} instances`
+    report.figure(
+      `${what}: registrations of server CPU`,
+      [result.perCpuSecond],
+      'a second',
+      REGISTRATIONS_GOAL,
+    )
+    report.figure(`${what}: registrations by the clock`, [result.perSecond], 'a second')
+    report.figure(`${what}: resident for each`, [result.bytesPerInstance], 'bytes')
+    points.push([instances, 1 / result.perCpuSecond])
+  }
+  if (points.length < 2) return
+  report.figure('CPU of a registration over the number of instances', [exponent(points)], '(exponent)')
 }

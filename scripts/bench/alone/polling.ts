@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ROOT, startEnvoy } from '../processes/programs.ts'
-import { until } from '../processes/until.ts'
+import { ROOT, startEnvoy } from '../../processes/programs.ts'
+import { until } from '../../processes/until.ts'
+import { type BenchServer, startServer } from '../servers.ts'
+import { line, milliseconds } from '../stats.ts'
 import { Api } from './api.ts'
-import { type BenchServer, startServer } from './server.ts'
-import { line, milliseconds } from './stats.ts'
 
 interface Variant {
   readonly name: string

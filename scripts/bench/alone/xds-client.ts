@@ -4,8 +4,8 @@
  * Envoys have.
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
-import { bytesField, stringField } from '../../eds-server/src/xds/wire.ts'
-import { WireReader } from '../../eds-server/src/xds/wire-reader.ts'
+import { bytesField, stringField } from '../../../eds-server/src/xds/wire.ts'
+import { WireReader } from '../../../eds-server/src/xds/wire-reader.ts'
 
 const PATH = '/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints'
 const TYPE_URL = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment'
