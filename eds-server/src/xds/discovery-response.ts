@@ -28,6 +28,8 @@ export class ResponseEncoder {
   readonly #controlPlane: Buffer
   readonly #sotwBodies = new WeakMap<object, Buffer>()
   readonly #deltaBodies = new WeakMap<object, Buffer>()
+  /** By body: the message that it was framed in last. */
+  readonly #newest = new WeakMap<Buffer, Buffer>()
 
   constructor(identifier: string) {
     this.#controlPlane = stringField(1, identifier)
@@ -42,7 +44,7 @@ export class ResponseEncoder {
         ...response.resources.map(({ any }) => bytesField(SOTW.RESOURCES, any)),
       ]),
     )
-    return Buffer.concat([body, stringField(SOTW.NONCE, response.nonce)])
+    return this.#withNonce(body, [], stringField(SOTW.NONCE, response.nonce))
   }
 
   delta(typeUrl: string, response: Response): Buffer {
@@ -55,7 +57,17 @@ export class ResponseEncoder {
       ]),
     )
     const removed = response.removed.map(name => stringField(DELTA.REMOVED, name))
-    return Buffer.concat([body, ...removed, stringField(DELTA.NONCE, response.nonce)])
+    return this.#withNonce(body, removed, stringField(DELTA.NONCE, response.nonce))
+  }
+
+  /** Streams that have had equally many responses share the whole message and not only its body. */
+  #withNonce(body: Buffer, removed: readonly Buffer[], nonce: Buffer): Buffer {
+    if (removed.length > 0) return Buffer.concat([body, ...removed, nonce])
+    const newest = this.#newest.get(body)
+    if (newest?.subarray(body.length).equals(nonce)) return newest
+    const message = Buffer.concat([body, nonce])
+    this.#newest.set(body, message)
+    return message
   }
 }
 
