@@ -33,7 +33,6 @@ export class Fleet {
     this.#server = await startEdsServer({
       grpcPort: GRPC_PORT,
       httpPort: HTTP_PORT,
-      args: ['--data-dir', 'none'],
       logFolder,
     })
     return this.#server

@@ -48,10 +48,10 @@ export function spawnEdsServer({ name = 'eds-server', args = [], ...common }: Co
   return new Child({ ...common, name, command: process.execPath, args: [main, ...args] })
 }
 
-/** Resolves once both ports are open. */
+/** Resolves once both ports are open. Memory only unless `args` name a `--data-dir`: what it plays leaves nothing behind. */
 export async function startEdsServer(options: EdsServerOptions = {}): Promise<EdsServer> {
   const { grpcPort = 8080, httpPort = 5000, args = [], ...common } = options
-  const ports = ['--grpc-port', String(grpcPort), '--http-port', String(httpPort)]
+  const ports = ['--grpc-port', String(grpcPort), '--http-port', String(httpPort), '--data-dir', 'none']
   const child = spawnEdsServer({ ...common, args: [...ports, ...args] })
   const ready = await disposedOnError(child, child.line('its ready line', logged('ready')))
   return new EdsServer(child, Number(ready.grpcPort), Number(ready.httpPort))
