@@ -57,10 +57,6 @@ export class EnvoyAdmin {
     return (await this.stats(`^${name.replaceAll('.', '\\.')}$`)).get(name) ?? 0
   }
 
-  async configDump(): Promise<unknown> {
-    return await this.#json('/config_dump?include_eds')
-  }
-
   /** The port that a listener was bound to. */
   async listenerPort(name = 'listener_0'): Promise<number> {
     const { listener_statuses: listeners } = (await this.#json('/listeners?format=json')) as {

@@ -1,13 +1,11 @@
-/** What the SDK promises, against each registry there is: the one for tests and, once it is built, eds-server. */
+/** What the SDK promises, against each registry there is: the one for tests and eds-server. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { register } from '@rollcall/sdk'
-import { anyRegistry, atEnd, hasEdsServer, memoryLogger, until } from './support.ts'
+import { anyRegistry, atEnd, memoryLogger, until } from './support.ts'
 
 for (const kind of ['test registry', 'eds-server'] as const) {
-  const skip = kind === 'eds-server' && !hasEdsServer ? 'eds-server is not built' : false
-
-  test(`${kind}: register, beat, follow the checks, drain, close, gone`, { skip }, async context => {
+  test(`${kind}: register, beat, follow the checks, drain, close, gone`, async context => {
     const registry = await anyRegistry(context, kind)
     let isUp = true
     const registration = await register({
@@ -30,7 +28,7 @@ for (const kind of ['test registry', 'eds-server'] as const) {
     assert.deepEqual((await registration.gone()).pending, [])
   })
 
-  test(`${kind}: an operator who deregisters by address is obeyed`, { skip }, async context => {
+  test(`${kind}: an operator who deregisters by address is obeyed`, async context => {
     const registry = await anyRegistry(context, kind)
     const logger = memoryLogger()
     const registration = await register({
@@ -47,7 +45,7 @@ for (const kind of ['test registry', 'eds-server'] as const) {
     assert.deepEqual((await registration.drain()).deregistered?.pending, [])
   })
 
-  test(`${kind}: a record it does not take is refused by name`, { skip }, async context => {
+  test(`${kind}: a record it does not take is refused by name`, async context => {
     const registry = await anyRegistry(context, kind)
     const options = { registry: registry.url, service: 'myservice', port: 8083, logger: memoryLogger() }
     const metadata = { [kind === 'eds-server' ? '__proto__x y' : 'refuse']: 'x' }
@@ -60,9 +58,7 @@ for (const kind of ['test registry', 'eds-server'] as const) {
   })
 }
 
-test('eds-server: a second instance at the same address supersedes the first, which comes back under a new id', {
-  skip: hasEdsServer ? false : 'eds-server is not built',
-}, async context => {
+test('eds-server: a second instance at the same address supersedes the first, which comes back under a new id', async context => {
   const registry = await anyRegistry(context, 'eds-server')
   const options = {
     registry: registry.url,

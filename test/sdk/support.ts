@@ -1,7 +1,6 @@
 /** What the tests of the SDK share: waiting for conditions, a registry of either kind, and small servers. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -13,7 +12,6 @@ import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '
 
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url))
 export const EDS_SERVER: string = `${ROOT}eds-server/dist/main.js`
-export const hasEdsServer: boolean = existsSync(EDS_SERVER)
 
 const endings = new WeakMap<TestContext, (() => unknown)[]>()
 

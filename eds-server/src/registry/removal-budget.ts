@@ -29,8 +29,4 @@ export class RemovalBudget {
   take(now: number): void {
     this.#removedAt.push(now)
   }
-
-  get isUnused(): boolean {
-    return this.#removedAt.length === 0
-  }
 }
