@@ -43,8 +43,13 @@ export interface TypeView {
   readonly nack?: Nack
 }
 
+/** Names shown of a refused response. */
+export const NACKED_NAMES = 20
+
 export interface Nack {
   readonly version: string
+  /** The resources of the response, of which at least one was refused; no more than 20. */
+  readonly resources: readonly string[]
   readonly code: number
   /** For people: its text differs from client to client, and clients cut it. */
   readonly message: string

@@ -2,7 +2,7 @@
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import type { Nack, PendingState, TypeView } from './node-status.ts'
+import { NACKED_NAMES, type Nack, type PendingState, type TypeView } from './node-status.ts'
 import { type ResourceCache, type Watcher, WILDCARD } from './resource-cache.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
@@ -65,7 +65,8 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
     if (!verdict) return undefined
     const at = this.#owner.wallTime().toISOString()
     if (verdict.error) {
-      this.#nack = { version: verdict.version, ...verdict.error, at }
+      const resources = verdict.names.slice(0, NACKED_NAMES)
+      this.#nack = { version: verdict.version, resources, ...verdict.error, at }
     } else {
       this.#nack = undefined
       this.#ackedVersion = verdict.version
