@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import type {
+  Beat,
   InstanceChange,
   LeaseKey,
   LeaseTerms,
@@ -12,14 +13,7 @@ import type {
   RegistryEventType,
 } from './changes.ts'
 import { ExpiryWheel } from './expiry.ts'
-import {
-  copyOf,
-  hostPort,
-  type Instance,
-  type InstanceRecord,
-  isSameInstance,
-  type Status,
-} from './instance.ts'
+import { copyOf, hostPort, type Instance, type InstanceRecord, isSameInstance } from './instance.ts'
 import { DEFAULT_TTL_MS, Holding, hashSecret, heartbeatIntervalMs, newSecret } from './lease.ts'
 import { Overdue } from './overdue.ts'
 import { conflict, superseded, unknownAddress, wrongSecret } from './refusals.ts'
@@ -40,6 +34,9 @@ export interface RegistryOptions {
 }
 
 type Listener = (event: RegistryEvent) => void
+
+/** What the next heartbeats tell anew. */
+const NOT_STORED: ReadonlySet<RegistryEventType> = new Set(['lapsed', 'renewed', 'stalled', 'resumed'])
 
 export class Registry {
   readonly #clock: Clock
@@ -91,7 +88,7 @@ export class Registry {
     const ttlMs = lease ? (lease.ttlMs ?? this.#ttlMs) : undefined
     const held = this.#table.get(record.service, record.instanceId)
     if (held && this.#isSameLife(held, lease)) {
-      this.#replace(held, { ...held.instance, ...record, ttlMs, lapsed: false }, 'updated')
+      this.#replace(held, { ...held.instance, ...record, ttlMs, lapsed: false, stalled: false }, 'updated')
       this.#renewLease(held)
       return { instance: held.instance, leaseSecret: lease?.secret, created: false }
     }
@@ -103,6 +100,7 @@ export class Registry {
       ...record,
       incarnation: this.#tombstones.nextIncarnation(),
       lapsed: false,
+      stalled: false,
       ttlMs,
       registeredAtMs: this.#clock.wallTime().getTime(),
     })
@@ -119,10 +117,21 @@ export class Registry {
     return { instance, leaseSecret: secret, created: true }
   }
 
-  /** Renews the lease. A status other than the present one is taken over, but draining is not undone by it. */
-  heartbeat(service: string, instanceId: string, key: LeaseKey, status?: Status): Instance {
+  /**
+   * Renews the lease. A status other than the present one is taken over, but draining is not undone by it. Only the
+   * first heartbeat that says "stalled", and the first that no longer does, change anything (F46).
+   */
+  heartbeat(
+    service: string,
+    instanceId: string,
+    key: LeaseKey,
+    { status, stalled = false }: Beat = {},
+  ): Instance {
     const held = this.#holdingOf(service, instanceId, key)
     this.#renewLease(held)
+    if (stalled !== held.instance.stalled) {
+      this.#replace(held, { ...held.instance, stalled }, stalled ? 'stalled' : 'resumed')
+    }
     if (status !== undefined && status !== held.instance.status && held.instance.status !== 'draining') {
       this.#replace(held, { ...held.instance, status }, 'updated')
     }
@@ -281,7 +290,7 @@ export class Registry {
     held.instance = instance
     this.#table.put(held, previous)
     this.#wheel.schedule(held)
-    if (type !== 'lapsed' && type !== 'renewed') this.#store.put(held)
+    if (!NOT_STORED.has(type)) this.#store.put(held)
     this.#emit({ type, instance, previous })
   }
 
