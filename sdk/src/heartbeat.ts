@@ -15,14 +15,14 @@ import type { Lease, RegistryClient, Status } from './registry-client.ts'
 export interface Pulse {
   /** Undefined when it did not say in time. */
   status: Status | undefined
-  /** For how long it has been owing a sign that its event loop turns; 0 when it owes none. */
+  /** For how long it owes a sign that its event loop turns; 0: it owes none. */
   silentMs: number
 }
 
+/** `registry`: the url of the one that answered. */
 export interface Registered {
   lease: Lease
   answer: RegisterAnswer
-  /** The url of the registry that answered. */
   registry: string
 }
 
@@ -74,7 +74,7 @@ export class Heartbeat {
   #timer: NodeJS.Timeout | undefined
   #isDraining = false
   #isStopped = false
-  /** Someone else deregistered us: nothing is sent any more, but the checks go on, since `/healthz` does. */
+  /** Someone else deregistered us: nothing is sent any more; the checks go on, since `/healthz` does. */
   #isRemoved = false
 
   constructor(client: RegistryClient, options: HeartbeatOptions, owner: HeartbeatOwner) {
@@ -129,7 +129,7 @@ export class Heartbeat {
 
   async #renewOrRegister(deadline: number): Promise<void> {
     const lease = this.#lease
-    if (!lease) return this.#register(undefined)
+    if (!lease) return this.#register()
     const pulse = await this.#owner.pulse(this.#intervalMs / 2, false)
     if (this.#isStopped || pulse.silentMs > ABANDONED_AFTER_MS) return
     try {
@@ -149,14 +149,13 @@ export class Heartbeat {
   }
 
   /** Not before the app's thread has answered: no lease is lost by waiting, and who is blocked serves nobody. */
-  async #register(known: Status | undefined): Promise<void> {
+  async #register(known?: Status): Promise<void> {
     const status = known ?? (await this.#owner.pulse(this.#intervalMs / 2, true)).status
     if (this.#isStopped || this.#isRemoved || this.#isDraining || !status) return
-    const { service, secret } = this.#options
+    const { service, secret, record } = this.#options
     const id = { service, instanceId: this.#instanceId }
-    const record = { ...this.#options.record, status }
     const limits = this.#limits(performance.now() + this.#intervalMs)
-    const answer = await this.#client.register(id, record, secret, limits)
+    const answer = await this.#client.register(id, { ...record, status }, secret, limits)
     this.#lease = Object.freeze({ ...id, incarnation: answer.incarnation, secret })
     // Bounded, since a timer of 0 or of more than 2^31 ms would fire at once, for ever.
     this.#intervalMs = Math.min(Math.max(answer.lease.heartbeatIntervalMs, 50), 86_400_000)

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DeliveryReport, PendingNode } from './errors.ts'
-import type { FailMode, TestInstance, TestRegistryOptions, TestRequest } from './testing.ts'
+import type { FailMode, TestInstance, TestRegistryOptions, TestRequest } from './testing-types.ts'
 
 interface Held {
   instance: TestInstance

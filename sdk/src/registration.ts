@@ -4,14 +4,14 @@ import { awaitDelivery } from './delivery.ts'
 import { close, type Departure, type DrainReport, drain } from './drain.ts'
 import { type DeliveryReport, RegistryError, RollcallError } from './errors.ts'
 import { Emitter } from './events.ts'
-import { type Health, HealthChecks } from './health.ts'
+import { type Health, HealthChecks, type HealthSource } from './health.ts'
 import { LeaseKeeper, type LeaseOwner } from './lease-keeper.ts'
 import type { Listener } from './listener.ts'
 import type { RegistrationEvents, State, WaitOptions } from './registration-events.ts'
 import { type Lease, RegistryClient } from './registry-client.ts'
 import type { Settings } from './settings.ts'
 
-export class Registration extends Emitter<RegistrationEvents> implements AsyncDisposable {
+export class Registration extends Emitter<RegistrationEvents> implements AsyncDisposable, HealthSource {
   /**
    * Settles when the first attempt is over: resolves also when no registry can be reached, since the app shall
    * start all the same (F44); rejects with RegistryError when the registry refused the record itself.
