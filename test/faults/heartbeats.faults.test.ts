@@ -1,0 +1,123 @@
+/** Heartbeats that do not arrive, for one reason or another: nobody who lives is removed (F06, F28). */
+import { setTimeout as delay } from 'node:timers/promises'
+import { describeReport } from '../../scripts/processes/load-report.ts'
+import { until } from '../../scripts/processes/until.ts'
+import type { HistoryEvent } from '../history/history.ts'
+import { watchMembers } from '../world/members.ts'
+import type { WorldEnvoy } from '../world/world.ts'
+import { Herd, startAddresses } from './herd.ts'
+import { scenario } from './scenario.ts'
+import type { Stage } from './stage.ts'
+
+const COUNT = 100
+const TTL_MS = 3000
+
+interface Cast {
+  herd: Herd
+  addresses: string[]
+  envoy: WorldEnvoy
+}
+
+/** 100 instances that beat, an Envoy that has them all, and traffic. */
+async function cast(stage: Stage): Promise<Cast> {
+  const { url } = await stage.startRegistry({ args: ['--lease-ttl', `${TTL_MS}ms`] })
+  const envoy = await stage.startEnvoy()
+  const addresses = await startAddresses(stage.world, COUNT)
+  const herd = stage.world.keep(new Herd({ url, addresses, ttlMs: TTL_MS, history: stage.history }))
+  await herd.register()
+  herd.beat()
+  await until('Envoy has them all', async () => (await envoy.admin.hosts()).length === COUNT)
+  await stage.inSync(COUNT)
+  await stage.startLoad(envoy)
+  return { herd, addresses, envoy }
+}
+
+/** How often somebody was told as UNHEALTHY. */
+function timesMarked(history: readonly HistoryEvent[]): number {
+  return history.filter(
+    event => event.kind === 'sent' && event.endpoints?.some(({ health }) => health !== 'HEALTHY'),
+  ).length
+}
+
+scenario(
+  'F06',
+  'the heartbeats of all 100 instances are cut for 20 leases',
+  { target: '0 removed, 0 marked UNHEALTHY, 0 failed' },
+  async stage => {
+    const { herd, envoy } = await cast(stage)
+    const watch = watchMembers(envoy)
+    herd.silence()
+    await delay(20 * TTL_MS)
+    const removed = COUNT - (await watch.stop())
+    const marked = timesMarked(stage.history.events)
+    herd.wake()
+    const thawed = performance.now()
+    await until('the freeze ends', async () => {
+      const { frozen } = (await stage.ask('/v1/self-preservation')) as { frozen: boolean }
+      return !frozen
+    })
+    const freezeMs = performance.now() - thawed
+    await stage.inSync(COUNT)
+    const { reports, broken } = await stage.finish()
+    if (removed + marked > 0) broken.push(`${removed} were removed and ${marked} marked`)
+    const figures = [`${removed} removed, ${marked} marked`, ...reports.map(describeReport)]
+    return {
+      measured: `${figures.join('; ')}; freeze over ${freezeMs.toFixed(0)} ms after the return`,
+      broken,
+    }
+  },
+)
+
+scenario(
+  'F06',
+  'the heartbeats of 14 of 100 instances are cut',
+  { target: '≤ 15 removed in 60 s, 0 of the others, 0 failed' },
+  async stage => {
+    const { herd, addresses, envoy } = await cast(stage)
+    const cut = addresses.slice(0, 14)
+    const cutAt = performance.now()
+    for (const address of cut) stage.history.record({ kind: 'lost', service: 'myservice', address })
+    herd.silence(cut)
+    const gone = async (): Promise<boolean> => (await envoy.admin.hosts()).length === COUNT - cut.length
+    await until('the 14 are gone', gone, { withinMs: 150_000 })
+    const seconds = (performance.now() - cutAt) / 1000
+    await delay(2 * TTL_MS)
+    await stage.inSync(COUNT - cut.length)
+    const expired = stage.history.events.flatMap(event =>
+      event.kind === 'announced' && event.event === 'expired' ? [event] : [],
+    )
+    const inAMinute = expired.map(
+      ({ at }) => expired.filter(other => other.at >= at && other.at < at + 60_000).length,
+    )
+    const { reports, broken } = await stage.finish()
+    const most = Math.max(...inAMinute)
+    if (most > 15) broken.push(`${most} were removed within 60 s`)
+    const measured = `${expired.length} removed, ${seconds.toFixed(1)} s after the cut, at most ${most} in 60 s; ${reports.map(describeReport)}`
+    return { measured, broken }
+  },
+)
+
+scenario(
+  'F28',
+  'killed, down for 5 leases, then no heartbeat for 5 more: all it knows is old',
+  { target: '0 removed, 0 empty pushes, 0 failed' },
+  async stage => {
+    const { herd, envoy } = await cast(stage)
+    const watch = watchMembers(envoy)
+    herd.silence()
+    await stage.killRegistry()
+    await delay(5 * TTL_MS)
+    await stage.startRegistry()
+    await delay(5 * TTL_MS)
+    const removed = COUNT - (await watch.stop())
+    herd.wake()
+    await stage.inSync(COUNT)
+    const { reports, broken } = await stage.finish()
+    if (removed > 0) broken.push(`${removed} were removed`)
+    const marked = timesMarked(stage.history.events)
+    return {
+      measured: `${removed} removed, ${marked} pushes with UNHEALTHY; ${reports.map(describeReport)}`,
+      broken,
+    }
+  },
+)
