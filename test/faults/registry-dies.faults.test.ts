@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { until } from '../../scripts/processes/until.ts'
 import { fullDisk } from '../world/full-disk.ts'
 import { killWhileWriting } from '../world/kill-while-writing.ts'
+import { isConnected } from '../world/members.ts'
 import type { WorldEnvoy } from '../world/world.ts'
 import { churn } from './churn.ts'
 import { scenario } from './scenario.ts'
@@ -42,9 +43,8 @@ scenario(
   'killed and down for 10 minutes, 50 requests a second',
   { target: `${UNHARMED}; control_plane.connected_state 0`, withinMs: HOUR },
   async stage => {
-    const betweenLives = async ({ admin }: WorldEnvoy): Promise<void> => {
-      const isCut = async (): Promise<boolean> => (await admin.stat('control_plane.connected_state')) === 0
-      await until('Envoy knows that it is alone', isCut)
+    const betweenLives = async (envoy: WorldEnvoy): Promise<void> => {
+      await until('Envoy knows that it is alone', async () => !(await isConnected(envoy)))
     }
     return await churn(stage, { cycles: 1, downMs: 600_000, ratePerSecond: 50, betweenLives })
   },

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describeReport, instant } from '../../scripts/processes/load-report.ts'
 import type { Upstream } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
-import { watchMembers } from '../world/members.ts'
+import { isConnected, watchMembers } from '../world/members.ts'
 import type { WorldEnvoy } from '../world/world.ts'
 import { evaluate, INSPECTABLE } from './inspector.ts'
 import { type Outcome, scenario } from './scenario.ts'
@@ -27,9 +27,6 @@ async function cast(stage: Stage, leaseTtl: string, env: Record<string, string> 
   await stage.startLoad(envoy)
   return { envoy, fleet }
 }
-
-const isConnected = async ({ admin }: WorldEnvoy): Promise<boolean> =>
-  (await admin.stat('control_plane.connected_state')) === 1
 
 /** The end of a scenario in which nobody may be removed or marked. */
 async function unharmed(stage: Stage, fewest: number, figures: readonly string[]): Promise<Outcome> {
