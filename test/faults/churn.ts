@@ -1,7 +1,6 @@
 /** Kills and restarts of the EDS server under traffic, and what Envoy and its clients saw of them. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { quantile } from '../../scripts/bench/stats.ts'
-import { describeReport } from '../../scripts/processes/load-report.ts'
 import type { HistoryEvent } from '../history/history.ts'
 import { watchMembers } from '../world/members.ts'
 import type { WorldEnvoy } from '../world/world.ts'
@@ -59,7 +58,7 @@ export async function churn(stage: Stage, options: ChurnOptions): Promise<ChurnO
       recoveredMs.push(performance.now() - startedAt)
     }
   }
-  const { reports, broken } = await stage.finish()
+  const { traffic, broken } = await stage.finish()
   const fewest = await watch.stop()
   const membershipChanges = (await changes()) - changesBefore
   if (fewest < FLEET || membershipChanges > 0) {
@@ -67,7 +66,7 @@ export async function churn(stage: Stage, options: ChurnOptions): Promise<ChurnO
   }
   const firstAckMs = timesToFirstAck(stage.history.events)
   const measured = [
-    ...reports.map(describeReport),
+    traffic,
     `fewest members ${fewest} of ${FLEET}, ${membershipChanges} membership changes`,
     `first ACK: ${describeTimes(firstAckMs)}; warm and in sync: ${describeTimes(recoveredMs)}`,
   ].join('; ')

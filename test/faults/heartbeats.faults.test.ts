@@ -1,6 +1,5 @@
 /** Heartbeats that do not arrive, for one reason or another: nobody who lives is removed (F06, F28). */
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeReport } from '../../scripts/processes/load-report.ts'
 import { until } from '../../scripts/processes/until.ts'
 import type { HistoryEvent } from '../history/history.ts'
 import { watchMembers } from '../world/members.ts'
@@ -58,9 +57,9 @@ scenario(
     })
     const freezeMs = performance.now() - thawed
     await stage.inSync(COUNT)
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     if (removed + marked > 0) broken.push(`${removed} were removed and ${marked} marked`)
-    const figures = [`${removed} removed, ${marked} marked`, ...reports.map(describeReport)]
+    const figures = [`${removed} removed, ${marked} marked`, traffic]
     return {
       measured: `${figures.join('; ')}; freeze over ${freezeMs.toFixed(0)} ms after the return`,
       broken,
@@ -95,9 +94,9 @@ scenario(
     const most = Math.max(
       ...expired.map(at => expired.filter(other => other >= at && other < at + 60_000).length),
     )
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     if (most > 15) broken.push(`${most} were removed within 60 s`)
-    const measured = `${expired.length} removed, at most ${most} in 60 s; gone ${seconds.join(' and ')} after the cuts; ${reports.map(describeReport)}`
+    const measured = `${expired.length} removed, at most ${most} in 60 s; gone ${seconds.join(' and ')} after the cuts; ${traffic}`
     return { measured, broken }
   },
 )
@@ -117,11 +116,11 @@ scenario(
     const removed = COUNT - (await watch.stop())
     herd.wake()
     await stage.inSync(COUNT)
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     if (removed > 0) broken.push(`${removed} were removed`)
     const marked = timesMarked(stage.history.events)
     return {
-      measured: `${removed} removed, ${marked} pushes with UNHEALTHY; ${reports.map(describeReport)}`,
+      measured: `${removed} removed, ${marked} pushes with UNHEALTHY; ${traffic}`,
       broken,
     }
   },

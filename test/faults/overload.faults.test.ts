@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { ENDPOINT } from '../../eds-server/src/xds/resource-type.ts'
 import { quantile } from '../../scripts/bench/stats.ts'
-import { describeReport } from '../../scripts/processes/load-report.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { openPaused } from '../conformance/paused-client.ts'
 import { RawClient } from '../conformance/raw-client.ts'
@@ -81,11 +80,11 @@ scenario(
     await beats.stop()
     const { peak } = residentMemory(stage.registry.child.pid)
     await stage.inSync(FLEET, streams + 1)
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     const expired = expirations(stage)
     const p99 = quantile(beats.doneMs, 0.99)
     if (expired > 0) broken.push(`${expired} leases ran out`)
-    const measured = `in sync after ${(inSyncMs / 1000).toFixed(1)} s; RSS ${steady.toFixed(0)} MiB, peak ${peak.toFixed(0)}; ${beats.doneMs.length} heartbeats p99 ${ms(p99)}; ${expired} expired; ${reports.map(describeReport)}`
+    const measured = `in sync after ${(inSyncMs / 1000).toFixed(1)} s; RSS ${steady.toFixed(0)} MiB, peak ${peak.toFixed(0)}; ${beats.doneMs.length} heartbeats p99 ${ms(p99)}; ${expired} expired; ${traffic}`
     return { measured, isMet: inSyncMs <= 60_000 && peak <= 2 * steady && p99 < 250, broken }
   },
 )
@@ -117,10 +116,10 @@ scenario(
     const has = (await stage.addresses('herd')).length
     await stage.inSync(FLEET)
     const fewest = await watch.stop()
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     if (has < count || fewest < FLEET)
       broken.push(`${has} of ${count} registered, ${fewest} of ${FLEET} members`)
-    const measured = `${has} of ${count} after ${(registeredMs / 1000).toFixed(1)} s; ${reports.map(describeReport)}`
+    const measured = `${has} of ${count} after ${(registeredMs / 1000).toFixed(1)} s; ${traffic}`
     return { measured, isMet: registeredMs <= 10_000, broken }
   },
 )
@@ -169,10 +168,10 @@ scenario(
     for (const { session } of paused) session.destroy()
     stream.call.cancel()
     await stage.inSync(FLEET)
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     const [p99Alone, p99Beside] = [quantile(alone, 0.99), quantile(beside, 0.99)]
     const rate = Math.round((flood.doneMs.length + flood.failed) / (closedSeconds + 20))
-    const measured = `RSS +${grown.toFixed(0)} MiB for 10; push p99 ${ms(p99Alone)} alone, ${ms(p99Beside)} beside (${alone.length}, ${beside.length} pushes); closed after ${closedSeconds.toFixed(1)} s; ${rate} changes/s, ${flood.failed} refused; ${reports.map(describeReport)}`
+    const measured = `RSS +${grown.toFixed(0)} MiB for 10; push p99 ${ms(p99Alone)} alone, ${ms(p99Beside)} beside (${alone.length}, ${beside.length} pushes); closed after ${closedSeconds.toFixed(1)} s; ${rate} changes/s, ${flood.failed} refused; ${traffic}`
     return { measured, isMet: grown <= 240 && p99Beside <= 1.1 * p99Alone && closedSeconds < 35, broken }
   },
 )
@@ -203,8 +202,8 @@ scenario(
     const states = nodes.find(({ node }) => node === 'mute')?.types.map(({ state }) => state) ?? []
     stream.call.cancel()
     await stage.inSync(FLEET)
-    const { reports, broken } = await stage.finish()
-    const measured = `${1 + more} responses in 60 s of ${busy.doneMs.length} changes; shown as ${states.join(', ')}; ${reports.map(describeReport)}`
+    const { traffic, broken } = await stage.finish()
+    const measured = `${1 + more} responses in 60 s of ${busy.doneMs.length} changes; shown as ${states.join(', ')}; ${traffic}`
     return { measured, isMet: more <= 1 && states.includes('STALE'), broken }
   },
 )

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ENDPOINT } from '../../eds-server/src/xds/resource-type.ts'
-import { describeReport, instant } from '../../scripts/processes/load-report.ts'
+import { instant } from '../../scripts/processes/load-report.ts'
 import { ROOT } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { FORMS, formName, RawClient } from '../conformance/raw-client.ts'
@@ -51,7 +51,7 @@ scenario(
     await stage.startUpstream()
     await until('it has five', async () => (await refusing.admin.hosts()).length === FLEET + 2)
     await stage.inSync(FLEET + 2, 2)
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     const versions = new Map<string, number>()
     for (const event of stage.history.events) {
       if (event.kind === 'sent') versions.set(event.version, (versions.get(event.version) ?? 0) + 1)
@@ -59,7 +59,7 @@ scenario(
     const mostSends = Math.max(...versions.values())
     if (kept !== FLEET) broken.push(`the refusing Envoy has ${kept} members, not ${FLEET}`)
     if (mostSends > 1) broken.push(`one version was sent ${mostSends} times`)
-    const measured = `visible ${visibleMs.toFixed(0)} ms after the NACK, with Envoy's reason; each version sent ${mostSends} time; ${reports.map(describeReport).join(', ')}`
+    const measured = `visible ${visibleMs.toFixed(0)} ms after the NACK, with Envoy's reason; each version sent ${mostSends} time; ${traffic}`
     return { measured, isMet: visibleMs <= 1000 && Boolean(nack?.message), broken }
   },
 )
@@ -105,10 +105,10 @@ scenario(
       )
     }
     await stage.inSync(FLEET)
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     const repeats = counts.filter(text => !/ 0 repeated, 0 at rest/.test(text))
     return {
-      measured: `${counts.join('; ')}; ${reports.map(describeReport)}`,
+      measured: `${counts.join('; ')}; ${traffic}`,
       broken: [...broken, ...repeats],
     }
   },

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeReport, instant } from '../../scripts/processes/load-report.ts'
+import { instant } from '../../scripts/processes/load-report.ts'
 import type { Upstream } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { isConnected, watchMembers } from '../world/members.ts'
@@ -31,13 +31,13 @@ async function cast(stage: Stage, leaseTtl: string, env: Record<string, string> 
 /** The end of a scenario in which nobody may be removed or marked. */
 async function unharmed(stage: Stage, fewest: number, figures: readonly string[]): Promise<Outcome> {
   await stage.inSync(FLEET)
-  const { reports, broken } = await stage.finish()
+  const { traffic, broken } = await stage.finish()
   const marked = stage.history.events.filter(
     event => event.kind === 'sent' && event.endpoints?.some(({ health }) => health === 'UNHEALTHY'),
   ).length
   if (fewest < FLEET || marked > 0)
     broken.push(`${fewest} of ${FLEET} members, ${marked} pushes with UNHEALTHY`)
-  const measured = [...figures, `${FLEET - fewest} removed, ${marked} marked`, ...reports.map(describeReport)]
+  const measured = [...figures, `${FLEET - fewest} removed, ${marked} marked`, traffic]
   return { measured: measured.join('; '), broken }
 }
 
@@ -64,9 +64,9 @@ scenario(
     const ackMs = (acked() ?? Number.NaN) - healedAt
     await stage.inSync(members)
     const fewest = await watch.stop()
-    const { reports, broken } = await stage.finish()
+    const { traffic, broken } = await stage.finish()
     if (fewest < FLEET) broken.push(`${fewest} of ${FLEET} members`)
-    const measured = `noticed after ${(noticedMs / 1000).toFixed(1)} s; first ACK ${ackMs.toFixed(0)} ms and the change ${caughtUpMs.toFixed(0)} ms after the heal; ${reports.map(describeReport)}`
+    const measured = `noticed after ${(noticedMs / 1000).toFixed(1)} s; first ACK ${ackMs.toFixed(0)} ms and the change ${caughtUpMs.toFixed(0)} ms after the heal; ${traffic}`
     return { measured, isMet: noticedMs <= 35_000 && caughtUpMs - ackMs <= 1000, broken }
   },
 )
