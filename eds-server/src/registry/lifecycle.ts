@@ -34,6 +34,7 @@ export class Lifecycle {
   readonly overdue: Overdue
   readonly preservation: SelfPreservation
   readonly warmUp: WarmUp
+  readonly hasPast: boolean
   readonly #clock: Clock
   readonly #store: Store
   readonly #wheel: ExpiryWheel<Holding>
@@ -64,6 +65,7 @@ export class Lifecycle {
     this.tombstones = new Tombstones(after, tombstones)
     for (const service of services) this.table.know(service)
     for (const stored of instances) this.#restore(stored)
+    this.hasPast = services.length + instances.length > 0
     const stored = instances.filter(({ instance }) => instance.ttlMs !== undefined).length
     this.warmUp = new WarmUp({ clock: options.clock, ttlMs: this.ttlMs, stored, isComplete })
   }

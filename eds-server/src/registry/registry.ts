@@ -16,6 +16,8 @@ import type { WarmUp } from './warm-up.ts'
 export class Registry {
   readonly preservation: SelfPreservation
   readonly warmUp: WarmUp
+  /** Something was stored: an earlier life of the registry has told clients of it. */
+  readonly hasPast: boolean
   readonly #lives: Lifecycle
   readonly #table: ServiceTable
   readonly #store: Store
@@ -26,6 +28,7 @@ export class Registry {
     this.#table = this.#lives.table
     this.preservation = this.#lives.preservation
     this.warmUp = this.#lives.warmUp
+    this.hasPast = this.#lives.hasPast
   }
 
   /**
