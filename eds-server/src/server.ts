@@ -78,7 +78,7 @@ export async function startServer(
     metrics,
     logger,
     clock,
-    delivery: new Delivery({ clock, registry, publisher, cache: endpoints }),
+    delivery: new Delivery({ clock, registry, publisher, cache: endpoints, hasPast: registry.hasPast }),
     discovery: discoveryOf(fetching),
     nodes: () => [...xds.nodes(), ...fetching.nodes()],
     readiness: () => readinessOf(registry),

@@ -41,8 +41,8 @@ export async function drain(departure: Departure): Promise<DrainReport> {
   const drained = await publishDraining(departure, hardDeadline.signal)
   await keeper.stop() // awaits the one in flight: a late one could revive us (F40)
   const deregistered = await deregister(departure, hardDeadline.signal)
-  if (!deregistered && keeper.hasRegistered) {
-    // No ACK to be had: until their health checks have seen the 503, clients still send.
+  if ((!deregistered || deregistered.incomplete) && keeper.hasRegistered) {
+    // No ACK to be had, or not of all: until their health checks have seen the 503, clients still send.
     const restMs = settings.drainDelayMs - (performance.now() - startedAt)
     await delay(Math.max(0, restMs), undefined, { signal: hardDeadline.signal }).catch(() => undefined)
   }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { awaitDelivery } from './delivery.ts'
 import { close, type Departure, type DrainReport, drain } from './drain.ts'
-import { type DeliveryReport, RegistryError, RollcallError } from './errors.ts'
+import { type DeliveryReport, isGone, RegistryError, RollcallError } from './errors.ts'
 import { Emitter } from './events.ts'
 import { type Health, HealthChecks, type HealthSource } from './health.ts'
 import { LeaseKeeper, type LeaseOwner } from './lease-keeper.ts'
@@ -84,7 +84,7 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
   async gone({ timeoutMs = 10_000 }: WaitOptions = {}): Promise<DeliveryReport> {
     if (!this.#keeper.hasRegistered) return { subscribers: 0, acked: 0, pending: [] }
     const report = (await this.#drained)?.deregistered
-    if (report?.pending.length === 0) return report
+    if (report && isGone(report)) return report
     const client = new RegistryClient(this.#settings.registries)
     try {
       return await awaitDelivery(client, () => this, 'gone', timeoutMs)
