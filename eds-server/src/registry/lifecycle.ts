@@ -25,10 +25,10 @@ export interface RegistryOptions {
   readonly preservationChanged?: (state: PreservationState) => void
 }
 
-export type Listener = (event: RegistryEvent) => void
-
 /** What the next heartbeats tell anew. */
 const NOT_STORED: ReadonlySet<RegistryEventType> = new Set(['lapsed', 'renewed', 'stalled', 'resumed'])
+
+export type Listener = (event: RegistryEvent) => void
 
 export class Lifecycle {
   readonly ttlMs: number
