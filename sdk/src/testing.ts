@@ -14,6 +14,8 @@ export interface TestInstance {
   address: string
   port: number
   status: Status
+  /** Its heartbeats say that the main thread is blocked. */
+  stalled: boolean
   weight: number
   metadata: Record<string, unknown>
   /** Heartbeats received in this life. */

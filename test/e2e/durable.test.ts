@@ -2,20 +2,22 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeReport } from '../../scripts/processes/load-report.ts'
 import { type EdsServer, logged, spawnEdsServer } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
-import { type ChurnResult, churn, describeTimes, watchMembers } from '../world/churn.ts'
+import { type ChurnOptions, churn } from '../faults/churn.ts'
+import { Stage } from '../faults/stage.ts'
 import { get, uuidsSeen } from '../world/front.ts'
 import { fullDisk } from '../world/full-disk.ts'
 import { killWhileWriting } from '../world/kill-while-writing.ts'
+import { watchMembers } from '../world/members.ts'
 import { inWorld, type World } from '../world/world.ts'
 
-function unharmed({ report, leastMembers, membershipChanges }: ChurnResult): void {
-  assert.equal(report.failed, 0, describeReport(report))
-  assert.deepEqual({ leastMembers, membershipChanges }, { leastMembers: 3, membershipChanges: 0 })
+async function unharmed(stage: Stage, t: TestContext, options: ChurnOptions): Promise<void> {
+  const { measured, broken } = await churn(stage, options)
+  t.diagnostic(measured)
+  assert.deepEqual(broken, [])
 }
 
 const args = (world: World): string[] => ['--data-dir', join(world.folder, 'data'), '--lease-ttl', '3s']
@@ -23,20 +25,15 @@ const args = (world: World): string[] => ['--data-dir', join(world.folder, 'data
 describe('the store, the gate and the freeze, with real processes', () => {
   test(
     'F01: kill -9 and restart under traffic, four times: no failed request, and Envoy never has fewer hosts',
-    inWorld(async (world, t) => {
-      const result = await churn(world, { cycles: 4, args: args(world) })
-      t.diagnostic(`recovered: ${describeTimes(result.recoveredMs)}; ${describeReport(result.report)}`)
-      unharmed(result)
-    }),
+    inWorld((world, t) => unharmed(new Stage(world), t, { cycles: 4 })),
   )
 
   test(
     'F02: the same with the store deleted in between: the SDKs register again before Envoy is told anything',
     inWorld(async (world, t) => {
-      const betweenLives = (): void => rmSync(join(world.folder, 'data'), { recursive: true })
-      const result = await churn(world, { cycles: 2, args: args(world), betweenLives })
-      t.diagnostic(`recovered: ${describeTimes(result.recoveredMs)} (target: 2 heartbeats + 1 s = 3000 ms)`)
-      unharmed(result)
+      const stage = new Stage(world)
+      const betweenLives = (): void => rmSync(stage.dataDir, { recursive: true })
+      await unharmed(stage, t, { cycles: 2, betweenLives })
     }),
   )
 
@@ -114,7 +111,9 @@ describe('the store, the gate and the freeze, with real processes', () => {
 
   test(
     'F26: on a full disk it goes on serving, refuses what it cannot keep, and recovers by itself',
-    inWorld(fullDisk),
+    inWorld(async (world, t) => {
+      await fullDisk(world, t)
+    }),
   )
 
   test(

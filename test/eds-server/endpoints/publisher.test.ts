@@ -262,11 +262,26 @@ test('live() of an instance that is starting waits until it is offered, or says 
   })
   clock.advance(10)
   await refused
-  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, 'healthy')
+  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, { status: 'healthy' })
   assert.deepEqual(await waited, { subscribers: 0, acked: 0, pending: [] })
   await assert.rejects(delivery.live(SERVICE, 'never', { timeoutMs: 10 }), {
     code: 'ROLLCALL_INSTANCE_UNKNOWN',
   })
+})
+
+test('F46: a stalled instance is no news to anybody', () => {
+  const { clock, cache, registry, register } = world()
+  const { incarnation } = register(1)
+  const envoy = new Subscriber(cache, 'front-1')
+  clock.advance(100)
+  envoy.news()
+  const timers = clock.pendingTimers
+  for (const stalled of [true, false]) {
+    registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, { stalled })
+    assert.equal(clock.pendingTimers, timers, 'nothing is even built')
+  }
+  clock.advance(1000)
+  assert.deepEqual(envoy.news(), [])
 })
 
 test('gone() waits for both steps of the removal', async () => {
