@@ -21,7 +21,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   readonly subscription: Subscription<Request>
   readonly #owner: WatchOwner
   #ackedVersion = ''
-  #lastAckAt: string | undefined
+  #lastAckAt: Date | undefined
   #nack: Nack | undefined
 
   constructor(
@@ -45,9 +45,9 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   request(request: Request): Verdict | undefined {
     const verdict = this.subscription.request(request)
     if (!verdict) return undefined
-    const at = this.#owner.wallTime().toISOString()
+    const at = this.#owner.wallTime()
     if (verdict.error) {
-      this.#nack = { version: verdict.version, ...verdict.error, at }
+      this.#nack = { version: verdict.version, ...verdict.error, at: at.toISOString() }
     } else {
       this.#nack = undefined
       this.#ackedVersion = verdict.version
@@ -74,7 +74,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       state: this.#state(),
       version: this.#ackedVersion,
       names: isWildcard ? new Set([...names, ...this.cache.names()]).size : names.size,
-      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt } : {}),
+      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt.toISOString() } : {}),
       ...(this.#nack ? { nack: this.#nack } : {}),
     }
   }
