@@ -9,7 +9,8 @@ import { until } from '../../scripts/processes/until.ts'
 import { SECRET } from './records.ts'
 import type { World } from './world.ts'
 
-export async function fullDisk(world: World, test: TestContext): Promise<void> {
+/** False, and the test is skipped, where no file system can be mounted. */
+export async function fullDisk(world: World, test: TestContext): Promise<boolean> {
   const disk = join(world.folder, 'disk')
   mkdirSync(disk)
   const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk], {
@@ -17,10 +18,11 @@ export async function fullDisk(world: World, test: TestContext): Promise<void> {
   })
   if (status !== 0) {
     test.skip(`a file system of 2 MiB cannot be mounted here (it takes root): ${stderr.trim()}`)
-    return
+    return false
   }
   try {
     await onDisk(world, disk)
+    return true
   } finally {
     spawnSync('umount', ['-l', disk])
   }

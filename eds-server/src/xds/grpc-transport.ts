@@ -17,6 +17,9 @@ export interface CallReceiver {
   readonly unreadField: number | undefined
   receive(message: Buffer): void
   drained(): void
+  /** The client has half-closed the call. */
+  left(): void
+  /** The call is over; after `left` it says nothing new. */
   closed(): void
 }
 
@@ -127,8 +130,13 @@ class GrpcTransport implements Transport {
   }
 
   #halfClosed(reader: MessageReader): void {
+    // A call that was reset ends too, and is not left for that.
+    if (this.#isOver) return
     if (reader.isWithinMessage) this.#refuse(STATUS.INVALID_ARGUMENT, 'the last message is incomplete')
-    else this.#refuse(STATUS.OK, '')
+    else {
+      this.#receiver?.left()
+      this.end(STATUS.OK, '')
+    }
   }
 
   #limitTime(limitMs: number | undefined): void {

@@ -49,10 +49,6 @@ export class StreamWatches<Request extends CommonRequest> {
     return this.#ordered.map(watch => watch.view(this.#protocol.name, aggregated))
   }
 
-  close(): void {
-    for (const watch of this.#ordered) watch.close()
-  }
-
   #open(cache: LinearCache): Watch<Request> {
     const watch = new Watch<Request>(cache, this.#owner, (source, interest) =>
       this.#protocol.subscribe(source, interest),

@@ -2,10 +2,11 @@
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import { type LinearCache, type Watcher, WILDCARD } from './linear-cache.ts'
+import { type LinearCache, WILDCARD } from './linear-cache.ts'
 import type { Nack, PendingState, TypeView } from './node-status.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
+import type { Watcher } from './watcher.ts'
 
 /** What a watch needs of the stream that it is on. */
 export interface WatchOwner {
@@ -60,9 +61,14 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
     return this.subscription.respond(nonce)
   }
 
+  /** The client asks for nothing any more. */
   close(): void {
-    for (const name of this.subscription.names) this.unwatch(name)
-    if (this.subscription.isWildcard) this.unwatch(WILDCARD)
+    for (const name of this.#watched()) this.unwatch(name)
+  }
+
+  /** The stream broke: the client keeps what it has, and comes back. */
+  lose(): void {
+    this.cache.lose(this.#watched(), this)
   }
 
   view(protocol: 'sotw' | 'delta', aggregated: boolean): TypeView {
@@ -77,6 +83,11 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt.toISOString() } : {}),
       ...(this.#nack ? { nack: this.#nack } : {}),
     }
+  }
+
+  #watched(): string[] {
+    const { names, isWildcard } = this.subscription
+    return isWildcard ? [...names, WILDCARD] : [...names]
   }
 
   #state(): TypeView['state'] {

@@ -5,7 +5,6 @@
 import type { Timer } from '../clock.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
-import type { Verdict } from './ledger.ts'
 import type { ObservedStream, TypeView } from './node-status.ts'
 import { asRefusal, boundedNode, checkCount, checkNames, meantType } from './request-check.ts'
 import { StallGuard } from './stall-guard.ts'
@@ -48,7 +47,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#isAggregated = impliedTypeUrl === undefined
     this.#watches = new StreamWatches(protocol, context, this)
     this.openedAt = context.clock.wallTime()
-    this.#log = new StreamLog(context.logger, () => ({ node: this.nodeId, peer: this.peer }))
+    this.#log = new StreamLog(context, protocol.name, () => ({ node: this.nodeId, peer: this.peer }))
     const { firstRequestMs, stalledMs } = context.limits
     this.#stallGuard = new StallGuard(context.clock, stalledMs, () => this.#closeStalled())
     this.#firstRequestTimer = context.clock.setTimer(firstRequestMs, () =>
@@ -106,14 +105,23 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.flush()
   }
 
-  /** The client has gone, or the stream has ended. */
+  /** The client has ended the stream in due form: it wants nothing any more. */
+  left(): void {
+    this.#close(watch => watch.close())
+  }
+
+  /** The stream broke, or we ended it: the client keeps what it has, and comes back (X-10). */
   closed(): void {
+    this.#close(watch => watch.lose())
+  }
+
+  #close(leave: (watch: Watch<Request>) => void): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#firstRequestTimer.cancel()
     this.#leaveQueue?.()
     this.#stallGuard.close()
-    this.#watches.close()
+    for (const watch of this.#watches.ordered) leave(watch)
     this.#context.status.remove(this)
     this.#context.observer.streamClosed?.(this.#protocol.name, this.#isAggregated)
     this.onClosed?.()
@@ -123,7 +131,8 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   stop(): void {
     if (this.#isClosed) return
     this.#sayAnything()
-    this.#end(STATUS.UNAVAILABLE, 'the server is stopping')
+    this.left()
+    this.#transport.end(STATUS.UNAVAILABLE, 'the server is stopping')
   }
 
   flush(): void {
@@ -151,19 +160,12 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     const watch = this.#watches.of(cache)
     const verdict = watch.request(request)
     checkCount(watch.subscription.names.size, this.#context.limits)
-    if (verdict) this.#note(typeUrl, verdict)
+    if (verdict) this.#log.verdict(typeUrl, verdict)
     this.#leaveQueue ??= this.#context.admission.enter(() => {
       this.#isAdmitted = true
       this.flush()
     })
     this.flush()
-  }
-
-  #note(typeUrl: string, verdict: Verdict): void {
-    const { observer } = this.#context
-    const said = verdict.error ? observer.nacked : observer.acked
-    said?.call(observer, typeUrl, this.#protocol.name)
-    if (verdict.error) this.#log.nack(typeUrl, verdict)
   }
 
   #send(watch: Watch<Request>, response: Response): void {
@@ -185,8 +187,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   }
 
   #closeStalled(): void {
-    const { limits, observer } = this.#context
-    observer.slowClientClosed?.()
+    const { limits } = this.#context
     this.#log.stalled(limits.stalledMs)
     this.#end(STATUS.UNAVAILABLE, `no response taken for ${limits.stalledMs} ms`, true)
   }

@@ -6,6 +6,7 @@ import { Admission } from '../../../eds-server/src/xds/admission.ts'
 import { DELTA } from '../../../eds-server/src/xds/delta-stream.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
+import { RETURN_MS } from '../../../eds-server/src/xds/lost-watchers.ts'
 import { PREFIX_BYTES } from '../../../eds-server/src/xds/message-reader.ts'
 import { NodeStatus } from '../../../eds-server/src/xds/node-status.ts'
 import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
@@ -154,7 +155,7 @@ test('a name above 1 KiB is INVALID_ARGUMENT, more than 10,000 names are RESOURC
 
 test('names that add up to more than 10,000 in a delta subscription are RESOURCE_EXHAUSTED', () => {
   const encodeDelta = encoder('envoy.service.discovery.v3.DeltaDiscoveryRequest')
-  const { stream, ends, endpoints } = bench({ isDelta: true })
+  const { stream, ends, endpoints, clock } = bench({ isDelta: true })
   const subscribe = (from: number) =>
     stream.receive(
       encodeDelta({
@@ -166,6 +167,7 @@ test('names that add up to more than 10,000 in a delta subscription are RESOURCE
   assert.equal(ends.length, 0)
   subscribe(6000)
   assert.equal(ends[0]?.code, 8)
+  clock.advance(RETURN_MS)
   assert.equal(endpoints.isWatched('s0'), false)
 })
 
@@ -248,6 +250,7 @@ test('X-60: a client that takes nothing for 30 s is closed with UNAVAILABLE', ()
   assert.equal(ends.length, 0)
   clock.advance(1)
   assert.deepEqual([ends[0]?.code, ends[0]?.isStalled, events.includes('slow')], [14, true, true])
+  clock.advance(RETURN_MS)
   assert.equal(clock.pendingTimers, 0)
   assert.equal(endpoints.isWatched('a'), false)
 })
@@ -289,15 +292,36 @@ test('X-10, X-11: stopping ends with UNAVAILABLE after at least one response, wh
   assert.equal(answered.ends[0]?.code, 14)
 })
 
-test('a stream that is closed watches nothing, and its timers are gone', () => {
+test('a stream that its client has left watches nothing, and its timers are gone', () => {
   const { send, stream, clock, events, context, endpoints, sent } = bench()
   endpoints.set(resource(ENDPOINT, 'a', 'v1'))
   send(ASK)
-  stream.closed()
+  stream.left()
   stream.closed()
   endpoints.set(resource(ENDPOINT, 'a', 'v2'))
   clock.advance(0)
   assert.deepEqual([endpoints.isWatched('a'), clock.pendingTimers, sent.length], [false, 0, 1])
   assert.deepEqual(context.status.nodes(), [])
   assert.equal(events.filter(event => event === 'closed').length, 1)
+})
+
+test('X-10: a stream that broke or that we ended is waited for, and then it watches nothing', async () => {
+  for (const end of ['closed', 'refused'] as const) {
+    const { send, stream, clock, endpoints, sent, context } = bench()
+    endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+    send(ASK)
+    if (end === 'closed') stream.closed()
+    else stream.receive(Buffer.from([0xff]))
+    endpoints.set(resource(ENDPOINT, 'a', 'v2'))
+    const report = endpoints.acked('a', { timeoutMs: 1000 })
+    clock.advance(1000)
+    const { subscribers, pending } = await report
+    assert.deepEqual(
+      [subscribers, pending.map(({ node, state }) => [node, state])],
+      [1, [['n', 'DISCONNECTED']]],
+    )
+    clock.advance(RETURN_MS - 1000)
+    assert.deepEqual([endpoints.isWatched('a'), clock.pendingTimers, sent.length], [false, 0, 1])
+    assert.deepEqual(context.status.nodes(), [])
+  }
 })
