@@ -24,7 +24,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
   readonly #owner: WatchOwner
   #sentAt = 0
   #ackedVersion = ''
-  #lastAckAt: string | undefined
+  #lastAckAt: Date | undefined
   #nack: Nack | undefined
 
   constructor(
@@ -50,9 +50,9 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
     if (verdict) this.cache.unacked.delete(this)
     this.#noteUnacked()
     if (!verdict) return undefined
-    const at = this.#owner.wallTime().toISOString()
+    const at = this.#owner.wallTime()
     if (verdict.error) {
-      this.#nack = { version: verdict.version, ...verdict.error, at }
+      this.#nack = { version: verdict.version, ...verdict.error, at: at.toISOString() }
     } else {
       this.#nack = undefined
       this.#ackedVersion = verdict.version
@@ -88,7 +88,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
       state: this.#state(),
       version: this.#ackedVersion,
       names: isWildcard ? new Set([...names, ...this.cache.names()]).size : names.size,
-      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt } : {}),
+      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt.toISOString() } : {}),
       ...(this.#nack ? { nack: this.#nack } : {}),
     }
   }

@@ -7,6 +7,7 @@ import { DELTA } from '../../../eds-server/src/xds/delta-stream.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { RETURN_MS } from '../../../eds-server/src/xds/lost-watchers.ts'
+import { PREFIX_BYTES } from '../../../eds-server/src/xds/message-reader.ts'
 import { NodeStatus } from '../../../eds-server/src/xds/node-status.ts'
 import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
 import { CLUSTER, ENDPOINT, LISTENER, RUNTIME, SECRET } from '../../../eds-server/src/xds/resource-type.ts'
@@ -70,7 +71,7 @@ function bench({ implied, isDelta = false }: { implied?: string; isDelta?: boole
   const transport: Transport = {
     peer: '127.0.0.1:1',
     write(message) {
-      sent.push((isDelta ? decodeDelta : decode)(message))
+      sent.push((isDelta ? decodeDelta : decode)(message.subarray(PREFIX_BYTES)))
       return wire.takes
     },
     end: (code, details, isStalled) => void ends.push({ code, details, isStalled }),
