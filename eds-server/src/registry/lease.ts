@@ -64,7 +64,7 @@ export function newSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** What is kept of a secret: 32 one-byte characters, a third of a Buffer's weight. */
+/** What is kept of a secret: 32 one-byte characters (Node's `binary`), a third of a Buffer's weight. */
 export function hashSecret(secret: string): string {
-  return hash('sha256', secret, 'latin1')
+  return hash('sha256', secret, 'binary')
 }

@@ -76,6 +76,7 @@ export class Lifecycle {
     const leaseSecret = lease ? (lease.secret ?? newSecret()) : undefined
     const instance = copyOf({
       ...record,
+      service: this.table.nameOf(record.service),
       incarnation: this.tombstones.nextIncarnation(),
       lapsed: false,
       ttlMs: lease ? (lease.ttlMs ?? this.ttlMs) : undefined,
