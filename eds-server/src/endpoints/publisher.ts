@@ -87,6 +87,7 @@ export class Publisher {
   }
 
   #changed(event: RegistryEvent): void {
+    if (event.type === 'stalled' || event.type === 'resumed') return // nothing that clients can see (F46)
     const { service } = event.instance
     const schedule = this.#scheduleOf(service)
     schedule.publication.note(event, this.#options.cache.isWatched(service))

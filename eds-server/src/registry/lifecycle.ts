@@ -25,6 +25,9 @@ export interface RegistryOptions {
   readonly preservationChanged?: (state: PreservationState) => void
 }
 
+/** What the next heartbeats tell anew. */
+const NOT_STORED: ReadonlySet<RegistryEventType> = new Set(['lapsed', 'renewed', 'stalled', 'resumed'])
+
 export type Listener = (event: RegistryEvent) => void
 
 export class Lifecycle {
@@ -34,6 +37,7 @@ export class Lifecycle {
   readonly overdue: Overdue
   readonly preservation: SelfPreservation
   readonly warmUp: WarmUp
+  readonly hasPast: boolean
   readonly #clock: Clock
   readonly #store: Store
   readonly #wheel: ExpiryWheel<Holding>
@@ -58,11 +62,13 @@ export class Lifecycle {
       lapse: held => this.replace(held, { ...held.instance, lapsed: true }, 'lapsed'),
       expire: held => this.remove(held, 'expired'),
     })
-    const { lastIncarnation, instances, services, isComplete } = options.store.load()
+    const { lastIncarnation, instances, services, tombstones, isComplete } = options.store.load()
     // Without a store the wall clock keeps the numbers rising over restarts. Only 410 against 404 hangs on it.
-    this.tombstones = new Tombstones(Math.max(lastIncarnation, this.#clock.wallTime().getTime() * 1000))
+    const after = Math.max(lastIncarnation, this.#clock.wallTime().getTime() * 1000)
+    this.tombstones = new Tombstones(after, tombstones)
     for (const service of services) this.table.know(service)
     for (const stored of instances) this.#restore(stored)
+    this.hasPast = services.length + instances.length > 0
     const stored = instances.filter(({ instance }) => instance.ttlMs !== undefined).length
     this.warmUp = new WarmUp({ clock: options.clock, ttlMs: this.ttlMs, stored, isComplete })
   }
@@ -79,6 +85,7 @@ export class Lifecycle {
       service: this.table.nameOf(record.service),
       incarnation: this.tombstones.nextIncarnation(),
       lapsed: false,
+      stalled: false,
       ttlMs: lease ? (lease.ttlMs ?? this.ttlMs) : undefined,
       registeredAtMs: this.#clock.wallTime().getTime(),
     })
@@ -107,7 +114,7 @@ export class Lifecycle {
     held.instance = instance
     this.table.put(held, previous)
     this.#wheel.schedule(held)
-    if (type !== 'lapsed' && type !== 'renewed') this.#store.put(held)
+    if (!NOT_STORED.has(type)) this.#store.put(held)
     this.#emit({ type, instance, previous })
   }
 
@@ -116,8 +123,9 @@ export class Lifecycle {
     if (endedBy !== 'expired') this.#confirm(held)
     this.#wheel.cancel(held)
     this.table.remove(instance)
-    this.#store.remove(instance)
-    this.tombstones.bury(instance, endedBy)
+    const { stone, dropped } = this.tombstones.bury(instance, endedBy)
+    this.#store.bury(instance, stone)
+    if (dropped) this.#store.dropStone(dropped)
     this.#emit({ type: endedBy, instance, previous: instance })
     return instance
   }
