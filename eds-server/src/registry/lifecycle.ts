@@ -82,6 +82,7 @@ export class Lifecycle {
     const leaseSecret = lease ? (lease.secret ?? newSecret()) : undefined
     const instance = copyOf({
       ...record,
+      service: this.table.nameOf(record.service),
       incarnation: this.tombstones.nextIncarnation(),
       lapsed: false,
       stalled: false,
