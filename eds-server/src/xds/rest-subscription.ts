@@ -14,8 +14,9 @@ import {
   type PendingState,
   type TypeView,
 } from './node-status.ts'
-import { type ResourceCache, type Watcher, WILDCARD } from './resource-cache.ts'
+import { type ResourceCache, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
+import type { Watcher } from './watcher.ts'
 
 interface Told {
   readonly version: string

@@ -9,9 +9,11 @@ import {
   type ResourceState,
   type TypeView,
 } from './node-status.ts'
-import { type ResourceCache, type Watcher, WILDCARD } from './resource-cache.ts'
+import { type ResourceCache, WILDCARD } from './resource-cache.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
+import type { Unacknowledged } from './unacked.ts'
+import type { Watcher } from './watcher.ts'
 
 /** What a watch needs of the stream that it is on. */
 export interface WatchOwner {
@@ -22,12 +24,13 @@ export interface WatchOwner {
   wallTime(): Date
 }
 
-export class Watch<Request extends CommonRequest> implements Watcher, Interest {
+export class Watch<Request extends CommonRequest> implements Watcher, Interest, Unacknowledged {
   #cache: ResourceCache
   readonly subscription: Subscription<Request>
   readonly #owner: WatchOwner
+  #sentAt = 0
   #ackedVersion = ''
-  #lastAckAt: string | undefined
+  #lastAckAt: Date | undefined
   #nack: Nack | undefined
 
   constructor(
@@ -50,12 +53,13 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
     if (cache === previous) return
     this.#cache = cache
     this.subscription.move(cache)
-    const { names, isWildcard } = this.subscription
-    for (const name of isWildcard ? [...names, WILDCARD] : names) {
+    previous.unacked.delete(this)
+    for (const name of this.#watched()) {
       // First the new one: whoever waits for ACKs must not think that this client has gone.
       cache.watch(name, this)
       previous.unwatch(name, this)
     }
+    this.#noteUnacked()
   }
 
   get node(): string {
@@ -68,11 +72,13 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
 
   request(request: Request): Verdict | undefined {
     const verdict = this.subscription.request(request)
+    if (verdict) this.cache.unacked.delete(this)
+    this.#noteUnacked()
     if (!verdict) return undefined
-    const at = this.#owner.wallTime().toISOString()
+    const at = this.#owner.wallTime()
     if (verdict.error) {
       const resources = verdict.names.slice(0, NACKED_NAMES)
-      this.#nack = { version: verdict.version, resources, ...verdict.error, at }
+      this.#nack = { version: verdict.version, resources, ...verdict.error, at: at.toISOString() }
     } else {
       this.#nack = undefined
       this.#ackedVersion = verdict.version
@@ -82,12 +88,21 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   }
 
   respond(nonce: string): Response | undefined {
-    return this.subscription.respond(nonce)
+    const response = this.subscription.respond(nonce)
+    if (response) this.#sentAt = this.cache.unacked.now()
+    return response
   }
 
+  /** The client asks for nothing any more. */
   close(): void {
-    for (const name of this.subscription.names) this.unwatch(name)
-    if (this.subscription.isWildcard) this.unwatch(WILDCARD)
+    this.cache.unacked.delete(this)
+    for (const name of this.#watched()) this.unwatch(name)
+  }
+
+  /** The stream broke: the client keeps what it has, and comes back. */
+  lose(): void {
+    this.cache.unacked.delete(this)
+    this.cache.lose(this.#watched(), this)
   }
 
   view(protocol: 'sotw' | 'delta', aggregated: boolean): TypeView {
@@ -99,7 +114,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       state: this.#state(),
       version: this.#ackedVersion,
       names: isWildcard ? new Set([...names, ...this.cache.names()]).size : names.size,
-      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt } : {}),
+      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt.toISOString() } : {}),
       ...(this.#nack ? { nack: this.#nack } : {}),
     }
   }
@@ -110,6 +125,21 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
     return Array.from(this.subscription.states(), each =>
       each.state === 'NACKED' && message !== undefined ? { ...each, error: message } : each,
     )
+  }
+
+  overdue(): void {
+    this.subscription.giveUpAck()
+    this.#owner.flush()
+  }
+
+  #noteUnacked(): void {
+    const { isOutstanding, isBehind } = this.subscription
+    if (isOutstanding && isBehind) this.cache.unacked.add(this, this.#sentAt)
+  }
+
+  #watched(): string[] {
+    const { names, isWildcard } = this.subscription
+    return isWildcard ? [...names, WILDCARD] : [...names]
   }
 
   #state(): TypeView['state'] {
@@ -125,6 +155,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   changed(names: readonly string[]): void {
     for (const name of names) this.subscription.changed(name)
     this.#owner.flush()
+    this.#noteUnacked()
   }
 
   released(): void {
