@@ -22,6 +22,8 @@ export interface Config {
   readonly loopbackOnly: boolean
   /** Undefined: memory only. */
   readonly dataDir: string | undefined
+  /** The directory of documents; undefined: none. */
+  readonly resources: string | undefined
   readonly leaseTtlMs: number
   readonly logLevel: string
   readonly insecureNoAuth: boolean
@@ -56,6 +58,7 @@ export function parseConfig(
     host,
     loopbackOnly: isLoopback(host),
     dataDir: dataDir === BY_PORT ? defaultDataDir(httpPort, env) : (dataDir as string | undefined),
+    resources: value('resources') as string | undefined,
     leaseTtlMs: value('lease-ttl') as number,
     logLevel: value('log-level') as string,
     insecureNoAuth: value('insecure-no-auth') as boolean,

@@ -16,6 +16,8 @@ import { type InstanceCount, Metrics } from './metrics.ts'
 import { openStore } from './registry/open-store.ts'
 import { Registry } from './registry/registry.ts'
 import { memoryStore } from './registry/store.ts'
+import { resourcesService } from './resources/grpc-service.ts'
+import { openResources, type Resources } from './resources/open-resources.ts'
 import { EXPECTED_TIMEOUT, type FetchCall, FetchServer } from './xds/fetch.ts'
 import { requestSchemaOf } from './xds/fetch-schema.ts'
 import { XdsServer } from './xds/grpc-server.ts'
@@ -40,7 +42,7 @@ export async function startServer(
   clock: Clock = systemClock,
 ): Promise<RunningServer> {
   const metrics = new Metrics()
-  const registry = await openRegistry(config, logger, clock, metrics)
+  const { registry, resources } = await openData(config, logger, clock, metrics)
   const { warmUp } = registry
   // A service never heard of is told as empty, so that a cluster which waits for it goes on (X-40, X-68).
   const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
@@ -55,7 +57,8 @@ export async function startServer(
     published: durationMs => metrics.published(durationMs / 1000),
   })
   const identifier = `rollcall/${hostname()}`
-  const xds = new XdsServer({ caches: [endpoints], logger, clock, identifier, observer: metrics })
+  const services = [resourcesService(resources.api, err => logger.error({ err }, 'request failed'))]
+  const xds = new XdsServer({ caches: [endpoints], logger, clock, identifier, observer: metrics, services })
   const fetching = new FetchServer({
     caches: [endpoints],
     clock,
@@ -63,13 +66,7 @@ export async function startServer(
     isKnown: service => registry.instances(service) !== undefined,
     observer: metrics,
   })
-  xds.serve(warmUp.isWarm)
-  if (!warmUp.isWarm) logger.info(warmUp.state(), 'warming up')
-  warmUp.onWarm(() => {
-    logger.info('warm')
-    xds.serve(true)
-    endpoints.release()
-  })
+  holdUntilWarm(registry, xds, endpoints, logger)
 
   const ports: number[] = []
   const app = createApp({
@@ -80,14 +77,16 @@ export async function startServer(
     clock,
     delivery: new Delivery({ clock, registry, publisher, cache: endpoints }),
     discovery: discoveryOf(fetching),
+    resources: resources.api,
     nodes: () => [...xds.nodes(), ...fetching.nodes()],
-    readiness: () => readinessOf(registry),
+    readiness: () => readinessOf(registry, resources),
     ownPorts: () => ports,
   })
   const stop = async (): Promise<void> => {
     await Promise.all([app.close(), xds.stop(STOP_GRACE_MS)])
     fetching.close()
     publisher.close()
+    await resources.close()
     registry.close()
   }
   try {
@@ -106,6 +105,42 @@ export async function startServer(
       stopped ??= stop()
       return stopped
     },
+  }
+}
+
+function holdUntilWarm({ warmUp }: Registry, xds: XdsServer, endpoints: LinearCache, logger: Logger): void {
+  xds.serve(warmUp.isWarm)
+  if (!warmUp.isWarm) logger.info(warmUp.state(), 'warming up')
+  warmUp.onWarm(() => {
+    logger.info('warm')
+    xds.serve(true)
+    endpoints.release()
+  })
+}
+
+/** What outlives the process: registrations, and the documents that clients are served. */
+async function openData(
+  config: Config,
+  logger: Logger,
+  clock: Clock,
+  metrics: Metrics,
+): Promise<{ registry: Registry; resources: Resources }> {
+  const registry = await openRegistry(config, logger, clock, metrics)
+  try {
+    const resources = await openResources({
+      directory: config.resources,
+      dataDir: config.dataDir,
+      // Nothing that the server answers is encrypted: beyond loopback everybody on the way could read a secret.
+      secretsAllowed: config.loopbackOnly,
+      clock,
+      log: logger,
+      refused: origin => metrics.resourceRefused(origin),
+    })
+    metrics.readResources(() => ({ inForce: resources.api.counts(), errors: resources.api.errors().length }))
+    return { registry, resources }
+  } catch (error) {
+    registry.close()
+    throw error
   }
 }
 
@@ -142,12 +177,16 @@ export function discoveryOf(fetching: FetchServer): Discovery {
   return { methods, timeoutHeader: EXPECTED_TIMEOUT }
 }
 
-function readinessOf(registry: Registry): Readiness {
+function readinessOf(registry: Registry, resources: Resources): Readiness {
   const { warm, reason = '', remainingMs } = registry.warmUp.state()
   if (!warm) return { ready: false, reason: `warming up: ${reason}`, remainingMs }
   const { frozen, reason: silence } = registry.preservation.state()
   const trouble = registry.storeTrouble()
-  const warnings = [...(trouble ? [trouble] : []), ...(frozen ? [`expiry is frozen: ${silence}`] : [])]
+  const warnings = [
+    ...(trouble ? [trouble] : []),
+    ...(frozen ? [`expiry is frozen: ${silence}`] : []),
+    ...resources.api.errors().map(({ message }) => `resources: ${message}`),
+  ]
   return { ready: true, warnings }
 }
 
