@@ -11,7 +11,7 @@ export type StreamVariant = 'sotw' | 'delta'
 /** The instances of one service in one state, now. */
 export interface InstanceCount {
   readonly service: string
-  /** The status; `lapsed` for those whose heartbeats are overdue. */
+  /** The status; `lapsed` for those whose heartbeats are overdue, `stalled` for those with a blocked main thread. */
   readonly status: string
   readonly count: number
 }

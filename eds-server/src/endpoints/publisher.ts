@@ -86,6 +86,7 @@ export class Publisher {
   }
 
   #changed({ type, instance, previous }: RegistryEvent): void {
+    if (type === 'stalled' || type === 'resumed') return // nothing that clients can see (F46)
     const publication = this.#publicationOf(instance.service)
     const isRemoval = type === 'expired' || type === 'deregistered' || type === 'superseded'
     // An instance that came (back) to an address is no longer on its way out of it.

@@ -8,6 +8,9 @@ export type RawCall = ServerDuplexStream<Buffer, Buffer>
 export interface CallReceiver {
   receive(bytes: Buffer): void
   drained(): void
+  /** The client has half-closed the call. */
+  left(): void
+  /** The call is over; after `left` it says nothing new. */
   closed(): void
 }
 
@@ -40,7 +43,9 @@ export function connect(call: RawCall, open: (transport: Transport) => CallRecei
   call.on('data', (bytes: Buffer) => receiver.receive(bytes))
   // Which of these come, and in what order, depends on how the call ends (stack.md finding 5).
   call.on('end', () => {
-    closed()
+    // A call that is reset or loses its connection ends too, and is not left for that.
+    if (isReset(call)) closed()
+    else receiver.left()
     call.end()
   })
   call.on('cancelled', closed)
@@ -48,11 +53,21 @@ export function connect(call: RawCall, open: (transport: Transport) => CallRecei
   call.on('error', closed)
 }
 
-/**
- * A status waits behind the messages that the client does not take, and they would be kept as long as it stays
- * connected. grpc-js offers no way to reset a call, so the HTTP/2 stream below is asked for.
- */
+interface Http2Stream {
+  readonly closed?: boolean
+  close?: (code: number) => void
+}
+
+/** grpc-js tells and does too little about how a call ends, so the HTTP/2 stream below is asked. */
+function http2StreamOf(call: RawCall): Http2Stream | undefined {
+  return (call as { call?: { stream?: Http2Stream } }).call?.stream
+}
+
+function isReset(call: RawCall): boolean {
+  return http2StreamOf(call)?.closed === true
+}
+
+/** A status waits behind the messages that the client does not take, and they would be kept as long as it stays connected. */
 function reset(call: RawCall): void {
-  const { call: inner } = call as { call?: { stream?: { close?: (code: number) => void } } }
-  inner?.stream?.close?.(REFUSED_STREAM)
+  http2StreamOf(call)?.close?.(REFUSED_STREAM)
 }

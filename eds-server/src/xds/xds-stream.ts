@@ -108,14 +108,23 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.flush()
   }
 
-  /** The client has gone, or the stream has ended. */
+  /** The client has ended the stream in due form: it wants nothing any more. */
+  left(): void {
+    this.#close(watch => watch.close())
+  }
+
+  /** The stream broke, or we ended it: the client keeps what it has, and comes back. */
   closed(): void {
+    this.#close(watch => watch.lose())
+  }
+
+  #close(leave: (watch: Watch<Request>) => void): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#firstRequestTimer.cancel()
     this.#leaveQueue?.()
     this.#stallGuard.close()
-    for (const watch of this.#ordered) watch.close()
+    for (const watch of this.#ordered) leave(watch)
     this.#context.status.remove(this)
     this.#context.observer.streamClosed?.(this.#protocol.name, this.#isAggregated)
     this.onClosed?.()
@@ -125,7 +134,8 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   stop(): void {
     if (this.#isClosed) return
     this.#sayAnything()
-    this.#end(STATUS.UNAVAILABLE, 'the server is stopping')
+    this.left()
+    this.#transport.end(STATUS.UNAVAILABLE, 'the server is stopping')
   }
 
   flush(): void {

@@ -7,7 +7,15 @@ import { type Assignment, decodeAssignment } from '../../world/assignments.ts'
 import { record } from '../../world/records.ts'
 
 function instance(change: Partial<Instance> = {}): Instance {
-  return { ...record(), incarnation: 1, lapsed: false, ttlMs: 15_000, registeredAtMs: 0, ...change }
+  return {
+    ...record(),
+    incarnation: 1,
+    lapsed: false,
+    stalled: false,
+    ttlMs: 15_000,
+    registeredAtMs: 0,
+    ...change,
+  }
 }
 
 function build(...instances: Instance[]): Assignment {

@@ -5,9 +5,11 @@ import { Publisher } from '../../../eds-server/src/endpoints/publisher.ts'
 import { RollcallError } from '../../../eds-server/src/errors.ts'
 import { Registry } from '../../../eds-server/src/registry/registry.ts'
 import { memoryStore } from '../../../eds-server/src/registry/store.ts'
-import { LinearCache, type Watcher } from '../../../eds-server/src/xds/linear-cache.ts'
+import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
+import { RETURN_MS } from '../../../eds-server/src/xds/lost-watchers.ts'
 import type { PendingState } from '../../../eds-server/src/xds/node-status.ts'
 import { ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import type { Watcher } from '../../../eds-server/src/xds/watcher.ts'
 import { summaryOf } from '../../world/assignments.ts'
 import { ManualClock } from '../../world/manual-clock.ts'
 import { record, SECRET } from '../../world/records.ts'
@@ -60,13 +62,13 @@ class Subscriber implements Watcher {
   }
 }
 
-function world() {
+function world({ hasPast = false } = {}) {
   const clock = new ManualClock()
   const registry = new Registry({ clock, store: memoryStore })
   const demand = (service: string) => publisher.demand(service)
   const cache = new LinearCache(ENDPOINT, { demand, clock })
   const publisher = new Publisher({ clock, registry, cache })
-  const delivery = new Delivery({ clock, registry, publisher, cache })
+  const delivery = new Delivery({ clock, registry, publisher, cache, hasPast })
   const register = (port: number, change = {}) =>
     registry.register(record({ instanceId: `i${port}`, port, ...change }), { secret: SECRET }).instance
   return { clock, registry, cache, publisher, delivery, register }
@@ -260,11 +262,26 @@ test('live() of an instance that is starting waits until it is offered, or says 
   })
   clock.advance(10)
   await refused
-  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, 'healthy')
+  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, { status: 'healthy' })
   assert.deepEqual(await waited, { subscribers: 0, acked: 0, pending: [] })
   await assert.rejects(delivery.live(SERVICE, 'never', { timeoutMs: 10 }), {
     code: 'ROLLCALL_INSTANCE_UNKNOWN',
   })
+})
+
+test('F46: a stalled instance is no news to anybody', () => {
+  const { clock, cache, registry, register } = world()
+  const { incarnation } = register(1)
+  const envoy = new Subscriber(cache, 'front-1')
+  clock.advance(100)
+  envoy.news()
+  const timers = clock.pendingTimers
+  for (const stalled of [true, false]) {
+    registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, { stalled })
+    assert.equal(clock.pendingTimers, timers, 'nothing is even built')
+  }
+  clock.advance(1000)
+  assert.deepEqual(envoy.news(), [])
 })
 
 test('gone() waits for both steps of the removal', async () => {
@@ -294,4 +311,29 @@ test('close() leaves no timer behind', () => {
   publisher.close()
   registry.close()
   assert.equal(clock.pendingTimers, 0)
+})
+
+test('F01: after a restart, gone and settled wait for clients of before, and say so when the time is too short', async () => {
+  const { clock, delivery, register, registry } = world({ hasPast: true })
+  register(8081)
+  assert.equal(
+    (await delivery.live('myservice', 'i8081', { timeoutMs: 0 })).incomplete,
+    true,
+    'told, not awaited',
+  )
+  const short = delivery.settled('myservice', { timeoutMs: 5000 })
+  await turn()
+  clock.advance(5000)
+  assert.deepEqual(await short, { subscribers: 0, acked: 0, pending: [], incomplete: true })
+  registry.removeAt('myservice', '127.0.0.1', 8081)
+  let isDone = false
+  const gone = delivery.gone('myservice', 'i8081', { timeoutMs: 5000 }).finally(() => {
+    isDone = true
+  })
+  await turn()
+  clock.advance(RETURN_MS - 5001)
+  await turn()
+  assert.equal(isDone, false)
+  clock.advance(1)
+  assert.deepEqual(await gone, { subscribers: 0, acked: 0, pending: [] })
 })
