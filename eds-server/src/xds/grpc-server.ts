@@ -17,7 +17,7 @@ import { GrpcPort } from './grpc-port.ts'
 import { type CallReceiver, connect } from './grpc-transport.ts'
 import { NodeStatus, type NodeView } from './node-status.ts'
 import { streamingMethods } from './protos.ts'
-import { SideServices } from './side-services.ts'
+import { type SideService, SideServices } from './side-services.ts'
 import { SOTW } from './sotw-stream.ts'
 import {
   DEFAULT_LIMITS,
@@ -43,6 +43,7 @@ export interface XdsServerOptions {
   readonly identifier: string
   readonly limits?: Partial<XdsLimits>
   readonly observer?: XdsObserver
+  readonly services?: readonly SideService[]
 }
 
 const AGGREGATED_SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService'
@@ -69,7 +70,7 @@ export class XdsServer {
   #isServing = true
   #stopped: Promise<void> | undefined
 
-  constructor({ groups, logger, clock, identifier, limits, observer = {} }: XdsServerOptions) {
+  constructor({ groups, logger, clock, identifier, limits, observer = {}, services = [] }: XdsServerOptions) {
     const allLimits = { ...DEFAULTS, ...limits }
     this.#context = {
       groups,
@@ -91,8 +92,8 @@ export class XdsServer {
     })
     this.#addDiscovery(AGGREGATED_SERVICE, undefined)
     for (const type of groups.types) this.#addDiscovery(type.discoveryService, type.typeUrl)
-    const services = [AGGREGATED_SERVICE, ...groups.types.map(type => type.discoveryService)]
-    this.#side = new SideServices({ services, requestBytes: this.#requestBytes, logger })
+    const discovery = [AGGREGATED_SERVICE, ...groups.types.map(type => type.discoveryService)]
+    this.#side = new SideServices({ discovery, services, requestBytes: this.#requestBytes, logger })
   }
 
   /** Resolves with the port, which is another one than asked for only for 0. Rejects with ROLLCALL_PORT_IN_USE. */
