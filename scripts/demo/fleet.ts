@@ -59,7 +59,7 @@ export class Fleet {
   }
 
   async startLoad(): Promise<Load> {
-    this.#load = await startLoad({ url: FRONT, concurrency: 16, ratePerSecond: 2000 })
+    this.#load = await startLoad({ url: FRONT, ratePerSecond: 1000 })
     return this.#load
   }
 

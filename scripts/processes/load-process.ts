@@ -1,81 +1,67 @@
 /** The process behind load.ts: sends and counts. Speaks over IPC: "report" and "stop" are answered by a LoadReport. */
-import { type ClientHttp2Session, connect } from 'node:http2'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Client } from 'undici'
 import type { LoadOptions } from './load.ts'
-import { bookAnswer, bookError, emptyReport, instant } from './load-report.ts'
+import { LoadBook } from './load-book.ts'
+import { instant } from './load-report.ts'
+import { http1, http2 } from './load-senders.ts'
 
-type Send = (timeoutMs: number) => Promise<{ status: number; body: string }>
+/** More unanswered requests than this cannot be held: the next ones fail unsent, so that memory stays bounded. */
+const IN_FLIGHT_MAX = 5000
 
 const options = JSON.parse(process.argv[2] ?? '{}') as LoadOptions
 const { concurrency = 16, ratePerSecond, timeoutMs = 10_000 } = options
-const { origin, pathname } = new URL(options.url)
-const report = emptyReport()
-const startedAt = instant()
+const url = new URL(options.url)
+const send = options.protocol === 'h2' ? http2(url, timeoutMs) : http1(url, timeoutMs)
+const book = new LoadBook(options.recordTo)
+const inFlight = new Set<Promise<void>>()
 let stopping = false
 
-/** One connection; undici opens it again when it was lost. */
-function http1(): Send {
-  const client = new Client(origin, { headersTimeout: timeoutMs, bodyTimeout: timeoutMs })
-  return async () => {
-    const { statusCode, body } = await client.request({ method: 'GET', path: pathname })
-    return { status: statusCode, body: await body.text() }
+/** One request that was due at `dueAt`; true when it was answered at all. */
+async function request(dueAt: number): Promise<boolean> {
+  const sentAt = instant()
+  try {
+    const { status, body } = await send()
+    book.answer(status, body, dueAt, sentAt)
+    return true
+  } catch (error) {
+    book.error(describe(error), dueAt)
+    return false
   }
 }
 
-const sessions: ClientHttp2Session[] = []
-
-/** A stream on one of two sessions; a session that is closed is replaced. */
-function http2(index: number): Send {
-  return timeoutMs =>
-    new Promise((resolve, reject) => {
-      const stream = session(index % 2).request({ ':path': pathname })
-      let status = 0
-      let body = ''
-      stream.setEncoding('utf8')
-      stream.setTimeout(timeoutMs, () => stream.destroy(new Error('timeout')))
-      stream.once('response', headers => {
-        status = Number(headers[':status'])
-      })
-      stream.on('data', chunk => {
-        body += chunk
-      })
-      stream.once('error', reject)
-      stream.once('close', () => {
-        if (stream.rstCode === 0 && status > 0) resolve({ status, body })
-        else reject(new Error(`stream reset ${stream.rstCode}`))
-      })
-    })
-}
-
-function session(slot: number): ClientHttp2Session {
-  const known = sessions[slot]
-  if (known && !known.closed && !known.destroyed) return known
-  const fresh = connect(origin)
-  // The streams report what went wrong; without a listener the session's error would end the process.
-  fresh.on('error', () => undefined)
-  fresh.setMaxListeners(0)
-  sessions[slot] = fresh
-  return fresh
-}
-
-async function lane(index: number): Promise<void> {
-  const send = options.protocol === 'h2' ? http2(index) : http1()
-  const everyMs = ratePerSecond === undefined ? 0 : (1000 * concurrency) / ratePerSecond
-  let dueAt = instant() + (everyMs * index) / concurrency
+/** Open loop: a request leaves when its time has come, whatever became of those before it. */
+async function openLoop(rate: number): Promise<void> {
+  const everyMs = 1000 / rate
+  let dueAt = instant()
   while (!stopping) {
-    if (everyMs > 0 && dueAt > instant()) await delay(dueAt - instant())
-    dueAt += everyMs
-    const sentAt = instant()
-    try {
-      const { status, body } = await send(timeoutMs)
-      bookAnswer(report, status, body, sentAt)
-    } catch (error) {
-      bookError(report, describe(error), sentAt)
-      // A refused connection fails at once: without a pause the count would be of our loop, not of the world.
-      await delay(10)
-    }
+    for (; dueAt <= instant(); dueAt += everyMs) launch(dueAt)
+    await delay(Math.max(dueAt - instant(), 0))
   }
+  await Promise.all(inFlight)
+}
+
+function launch(dueAt: number): void {
+  if (inFlight.size >= IN_FLIGHT_MAX) {
+    book.error(`not sent: ${IN_FLIGHT_MAX} requests are unanswered`, dueAt)
+    return
+  }
+  const sent: Promise<void> = request(dueAt).then(() => void inFlight.delete(sent))
+  inFlight.add(sent)
+  book.inFlight(inFlight.size)
+}
+
+/** Closed loop: the next request of a lane leaves when the last one is answered. */
+async function lane(): Promise<void> {
+  while (!stopping) {
+    const isAnswered = await request(instant())
+    // A refused connection fails at once: without a pause the count would be of our loop, not of the world.
+    if (!isAnswered) await delay(10)
+  }
+}
+
+async function closedLoop(): Promise<void> {
+  book.inFlight(concurrency)
+  await Promise.all(Array.from({ length: concurrency }, lane))
 }
 
 function describe(error: unknown): string {
@@ -83,15 +69,15 @@ function describe(error: unknown): string {
   return `${code ?? name} ${message}`
 }
 
-const lanes = Array.from({ length: concurrency }, (_, index) => lane(index))
+const work = ratePerSecond === undefined ? closedLoop() : openLoop(ratePerSecond)
 
 process.on('message', async question => {
   if (question === 'stop') {
     stopping = true
-    await Promise.all(lanes)
+    await work
+    book.flush()
   }
-  report.seconds = (instant() - startedAt) / 1000
-  process.send?.(report, () => {
+  process.send?.(book.report(), () => {
     if (question === 'stop') process.exit(0)
   })
 })

@@ -11,44 +11,17 @@ export interface LoadReport {
   bodies: Record<string, { count: number; lastSentAt: number }>
   /** Since the start. */
   seconds: number
-  /** The longest time between sending a request and having its whole answer. */
+  /** From when a request was due to its whole answer: with a rate, waiting for its turn counts. */
   slowestMs: number
-}
-
-export function emptyReport(): LoadReport {
-  return { requests: 0, failed: 0, statuses: {}, errors: {}, bodies: {}, seconds: 0, slowestMs: 0 }
+  p50Ms: number
+  p99Ms: number
+  /** Requests in flight at most. */
+  mostInFlight: number
 }
 
 /** Milliseconds since 1970 that compare across the processes of one machine and never step. */
 export function instant(): number {
   return performance.timeOrigin + performance.now()
-}
-
-/** Books one answer. `sentAt` is an `instant()`. */
-export function bookAnswer(report: LoadReport, status: number, body: string, sentAt: number): void {
-  report.statuses[status] = (report.statuses[status] ?? 0) + 1
-  if (status < 200 || status > 299) {
-    bookError(report, `${status} ${body.slice(0, 100)}`, sentAt)
-    return
-  }
-  bookTime(report, sentAt)
-  const seen = report.bodies[body]
-  if (seen === undefined) report.bodies[body] = { count: 1, lastSentAt: sentAt }
-  else {
-    seen.count++
-    if (sentAt > seen.lastSentAt) seen.lastSentAt = sentAt
-  }
-}
-
-export function bookError(report: LoadReport, what: string, sentAt: number): void {
-  report.failed++
-  report.errors[what] = (report.errors[what] ?? 0) + 1
-  bookTime(report, sentAt)
-}
-
-function bookTime(report: LoadReport, sentAt: number): void {
-  report.requests++
-  report.slowestMs = Math.max(report.slowestMs, instant() - sentAt)
 }
 
 /** `12,345 requests in 6.1 s (2,024/s), 0 failed` */

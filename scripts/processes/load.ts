@@ -1,7 +1,8 @@
 /**
- * Constant traffic from a process of its own, so that it disturbs neither the caller nor its timing: a number of
- * keep-alive HTTP/1.1 connections (undici), or of concurrent streams on two HTTP/2 sessions, each sending its next
- * request when the last one is answered; with a rate, not before its turn.
+ * Constant traffic from a process of its own, so that it disturbs neither the caller nor its timing. With a rate it
+ * is an open loop: requests leave at fixed times whatever the answers do, so a stall is felt by as many requests as
+ * real clients would have sent. Without one it is a closed loop: each of `concurrency` lanes sends its next request
+ * when the last is answered.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
@@ -12,12 +13,14 @@ export interface LoadOptions {
   /** `http://host:port/path` */
   url: string
   protocol?: 'http/1.1' | 'h2'
-  /** Requests in flight at most. Default 16. */
+  /** Of a closed loop: requests in flight. Default 16. */
   concurrency?: number
-  /** Requests per second at most, over all of them. Default unlimited. */
+  /** Requests per second: an open loop. */
   ratePerSecond?: number | undefined
   /** A request without its whole answer by then has failed. Default 10,000. */
   timeoutMs?: number
+  /** A file that every request's result is appended to, a `RequestRecords` a line. */
+  recordTo?: string | undefined
 }
 
 export class Load implements AsyncDisposable {

@@ -2,20 +2,22 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describeReport } from '../../scripts/processes/load-report.ts'
-import { logged, spawnEdsServer } from '../../scripts/processes/programs.ts'
+import { type EdsServer, logged, spawnEdsServer } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
-import { type ChurnResult, churn, describeTimes, watchMembers } from '../world/churn.ts'
+import { type ChurnOptions, churn } from '../faults/churn.ts'
+import { Stage } from '../faults/stage.ts'
 import { get, uuidsSeen } from '../world/front.ts'
 import { fullDisk } from '../world/full-disk.ts'
 import { killWhileWriting } from '../world/kill-while-writing.ts'
+import { watchMembers } from '../world/members.ts'
 import { inWorld, type World } from '../world/world.ts'
 
-function unharmed({ report, leastMembers, membershipChanges }: ChurnResult): void {
-  assert.equal(report.failed, 0, describeReport(report))
-  assert.deepEqual({ leastMembers, membershipChanges }, { leastMembers: 3, membershipChanges: 0 })
+async function unharmed(stage: Stage, t: TestContext, options: ChurnOptions): Promise<void> {
+  const { measured, broken } = await churn(stage, options)
+  t.diagnostic(measured)
+  assert.deepEqual(broken, [])
 }
 
 const args = (world: World): string[] => ['--data-dir', join(world.folder, 'data'), '--lease-ttl', '3s']
@@ -23,20 +25,15 @@ const args = (world: World): string[] => ['--data-dir', join(world.folder, 'data
 describe('the store, the gate and the freeze, with real processes', () => {
   test(
     'F01: kill -9 and restart under traffic, four times: no failed request, and Envoy never has fewer hosts',
-    inWorld(async (world, t) => {
-      const result = await churn(world, { cycles: 4, args: args(world) })
-      t.diagnostic(`recovered: ${describeTimes(result.recoveredMs)}; ${describeReport(result.report)}`)
-      unharmed(result)
-    }),
+    inWorld((world, t) => unharmed(new Stage(world), t, { cycles: 4 })),
   )
 
   test(
     'F02: the same with the store deleted in between: the SDKs register again before Envoy is told anything',
     inWorld(async (world, t) => {
-      const betweenLives = (): void => rmSync(join(world.folder, 'data'), { recursive: true })
-      const result = await churn(world, { cycles: 2, args: args(world), betweenLives })
-      t.diagnostic(`recovered: ${describeTimes(result.recoveredMs)} (target: 2 heartbeats + 1 s = 3000 ms)`)
-      unharmed(result)
+      const stage = new Stage(world)
+      const betweenLives = (): void => rmSync(stage.dataDir, { recursive: true })
+      await unharmed(stage, t, { cycles: 2, betweenLives })
     }),
   )
 
@@ -83,6 +80,32 @@ describe('the store, the gate and the freeze, with real processes', () => {
     'F27: killed while it writes, eight times: it always starts, and everything that was answered is there',
     inWorld(async (world, t) => {
       t.diagnostic(await killWhileWriting(world, 8))
+    }),
+  )
+
+  test(
+    'F40: removed stays removed: kill -9 straight after, and the late heartbeat is told why',
+    inWorld(async world => {
+      const first = await world.startRegistry({ args: args(world) })
+      const [own, operators, moved] = [
+        await lease(first, 'own'),
+        await lease(first, 'operators'),
+        await lease(first, 'moved'),
+      ]
+      await answered(204, first, own, 'DELETE')
+      const endpoint = `127.0.0.1:${operators.port}`
+      assert.equal((await fetch(`${first.url}/edsservice/deregister?endpoint=${endpoint}`)).status, 200)
+      await lease(first, 'newcomer', moved.port)
+      await first.child.stop('SIGKILL')
+      const second = await world.startRegistry({ args: args(world) })
+      const codes = await Promise.all(
+        [own, operators, moved].map(each => answered(410, second, each, 'PUT', '/heartbeat')),
+      )
+      assert.deepEqual(codes, [
+        'ROLLCALL_INSTANCE_DEREGISTERED',
+        'ROLLCALL_INSTANCE_DEREGISTERED',
+        'ROLLCALL_INCARNATION_SUPERSEDED',
+      ])
     }),
   )
 
@@ -156,3 +179,38 @@ describe('the store, the gate and the freeze, with real processes', () => {
     }),
   )
 })
+
+interface Leased {
+  readonly path: string
+  readonly port: number
+  readonly headers: Record<string, string>
+}
+
+let lastPort = 21_000
+
+/** Registers an instance of no process. */
+async function lease({ url }: EdsServer, instanceId: string, port?: number): Promise<Leased> {
+  lastPort += 1
+  const path = `/v1/services/myservice/instances/${instanceId}`
+  const body = JSON.stringify({ address: '127.0.0.1', port: port ?? lastPort })
+  const headers = { 'content-type': 'application/json' }
+  const answer = await fetch(url + path, { method: 'PUT', headers, body })
+  assert.equal(answer.status, 201)
+  const { incarnation, leaseSecret } = (await answer.json()) as { incarnation: number; leaseSecret: string }
+  const key = { 'rollcall-incarnation': String(incarnation), 'rollcall-lease-secret': leaseSecret }
+  return { path, port: port ?? lastPort, headers: key }
+}
+
+/** The code of the answer, which must have this status. */
+async function answered(
+  status: number,
+  { url }: EdsServer,
+  { path, headers }: Leased,
+  method: string,
+  below = '',
+): Promise<string | undefined> {
+  const answer = await fetch(url + path + below, { method, headers })
+  const text = await answer.text()
+  assert.equal(answer.status, status, text)
+  return text === '' ? undefined : (JSON.parse(text) as { code: string }).code
+}

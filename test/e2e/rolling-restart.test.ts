@@ -23,7 +23,7 @@ describe('a rolling restart fails no request', () => {
           const fleet = await Promise.all([1, 2, 3].map(() => world.startUpstream({ registry })))
           await until('all three answer', async () => (await uuidsSeen(envoy.url, 20)).size === 3)
 
-          const load = await world.startLoad({ url: envoy.url, protocol, ratePerSecond: 3500 })
+          const load = await world.startLoad({ url: envoy.url, protocol, ratePerSecond: 2000 })
           const served = async (): Promise<boolean> => {
             const { bodies } = await load.report()
             return fleet.every(({ uuid }) => uuid in bodies)

@@ -1,13 +1,15 @@
 /** The tools that the suites and the demo stand on: children that end with us, and a load that counts everything. */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2'
 import type { AddressInfo, Server } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Child } from '../../scripts/processes/child.ts'
 import { startLoad } from '../../scripts/processes/load.ts'
+import type { RequestRecords } from '../../scripts/processes/load-book.ts'
 import { describeReport } from '../../scripts/processes/load-report.ts'
 import { ROOT } from '../../scripts/processes/programs.ts'
 import { until, within } from '../../scripts/processes/until.ts'
@@ -151,12 +153,41 @@ describe('the load', () => {
     })
   }
 
-  test('keeps to its rate', async () => {
-    const server = createServer((_, response) => response.end('hello'))
-    await using load = await startLoad({ url: await listening(server), concurrency: 4, ratePerSecond: 100 })
-    await until('50 requests', async () => (await load.report()).requests >= 50)
-    const { requests, seconds } = await load.stop()
+  test('keeps to its rate whatever the answers do, and counts the wait from when a request was due', async () => {
+    const waiting: (() => void)[] = []
+    let isStalled = false
+    const server = createServer((_, response) => {
+      if (isStalled) waiting.push(() => void response.end('late'))
+      else response.end('hello')
+    })
+    await using load = await startLoad({ url: await listening(server), ratePerSecond: 100 })
+    isStalled = true
+    // A closed loop would stop sending here.
+    await until('requests go on unanswered', () => waiting.length >= 60)
+    isStalled = false
+    for (const answer of waiting) answer()
+    await until('all are answered', async () => (await load.report()).requests >= 80)
+    const report = await load.stop()
     server.close()
-    assert.ok(requests <= 100 * seconds + 4, `${requests} in ${seconds} s`)
+    assert.ok(report.requests <= 100 * report.seconds + 1, describeReport(report))
+    assert.ok(report.mostInFlight >= 60)
+    assert.equal(report.bodies.late?.count, waiting.length)
+    assert.ok(report.p99Ms >= 400 && report.slowestMs >= report.p99Ms - 1, `${report.p99Ms}`)
+  })
+
+  test('records every request in a file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-'))
+    const recordTo = join(folder, 'load.jsonl')
+    const server = createServer(fickle())
+    await using load = await startLoad({ url: await listening(server), ratePerSecond: 500, recordTo })
+    await until('1,100 requests', async () => (await load.report()).requests > 1100)
+    const report = await load.stop()
+    server.close()
+    const lines = readFileSync(recordTo, 'utf8').trim().split('\n')
+    const records = lines.map(line => JSON.parse(line) as RequestRecords)
+    const outcomes = records.flatMap(({ outcomes, results }) => results.map(([, , index]) => outcomes[index]))
+    assert.equal(outcomes.length, report.requests)
+    assert.equal(outcomes.filter(outcome => outcome !== '200 hello').length, report.failed)
+    rmSync(folder, { recursive: true })
   })
 })

@@ -18,7 +18,7 @@ export interface Assignment {
   }[]
 }
 
-const HEALTH = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED']
+export const HEALTH = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED']
 const decode = decoder('envoy.config.endpoint.v3.ClusterLoadAssignment') as (bytes: Buffer) => Assignment
 
 export function decodeAssignment(bytes: Buffer): Assignment {

@@ -95,16 +95,19 @@ export class World implements AsyncDisposable {
   }
 
   async startLoad(options: LoadOptions): Promise<Load> {
-    const load = await startLoad(options)
-    this.#owned.push(load)
-    return load
+    return this.keep(await startLoad(options))
+  }
+
+  /** Anything else that has to end with the world. */
+  keep<T extends AsyncDisposable>(owned: T): T {
+    this.#owned.push(owned)
+    return owned
   }
 
   /** Any other child process; ends with the world. */
   adopt(child: Child): Child {
     this.#children.push(child)
-    this.#owned.push(child)
-    return child
+    return this.keep(child)
   }
 
   /** The ends of all logs. */

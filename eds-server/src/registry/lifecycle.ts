@@ -58,9 +58,10 @@ export class Lifecycle {
       lapse: held => this.replace(held, { ...held.instance, lapsed: true }, 'lapsed'),
       expire: held => this.remove(held, 'expired'),
     })
-    const { lastIncarnation, instances, services, isComplete } = options.store.load()
+    const { lastIncarnation, instances, services, tombstones, isComplete } = options.store.load()
     // Without a store the wall clock keeps the numbers rising over restarts. Only 410 against 404 hangs on it.
-    this.tombstones = new Tombstones(Math.max(lastIncarnation, this.#clock.wallTime().getTime() * 1000))
+    const after = Math.max(lastIncarnation, this.#clock.wallTime().getTime() * 1000)
+    this.tombstones = new Tombstones(after, tombstones)
     for (const service of services) this.table.know(service)
     for (const stored of instances) this.#restore(stored)
     const stored = instances.filter(({ instance }) => instance.ttlMs !== undefined).length
@@ -115,8 +116,9 @@ export class Lifecycle {
     if (endedBy !== 'expired') this.#confirm(held)
     this.#wheel.cancel(held)
     this.table.remove(instance)
-    this.#store.remove(instance)
-    this.tombstones.bury(instance, endedBy)
+    const { stone, dropped } = this.tombstones.bury(instance, endedBy)
+    this.#store.bury(instance, stone)
+    if (dropped) this.#store.dropStone(dropped)
     this.#emit({ type: endedBy, instance, previous: instance })
     return instance
   }

@@ -4,6 +4,7 @@ import { RollcallError } from '../../../eds-server/src/errors.ts'
 import type { RegistryEvent } from '../../../eds-server/src/registry/changes.ts'
 import { Registry } from '../../../eds-server/src/registry/registry.ts'
 import { memoryStore, type Store, type StoredInstance } from '../../../eds-server/src/registry/store.ts'
+import type { Tombstone } from '../../../eds-server/src/registry/tombstones.ts'
 import { ManualClock } from '../../world/manual-clock.ts'
 import { OTHER_SECRET, record, SECRET } from '../../world/records.ts'
 
@@ -264,12 +265,14 @@ test('the limits refuse one more, and take it again when there is room', () => {
 test('a registry starts from its store with fresh leases, and goes on numbering above it', () => {
   const stored = new Map<string, StoredInstance>()
   const services = new Set(['gone'])
+  const stones = new Map<string, Tombstone>()
   let lastIncarnation = 5e15
   const store: Store = {
     load: () => ({
       lastIncarnation,
       instances: [...stored.values()],
       services: [...services],
+      tombstones: [...stones.values()],
       isComplete: true,
     }),
     know: service => void services.add(service),
@@ -278,14 +281,20 @@ test('a registry starts from its store with fresh leases, and goes on numbering 
       stored.set(entry.instance.instanceId, { instance: entry.instance, secretHash: entry.secretHash })
       lastIncarnation = entry.instance.incarnation
     },
-    remove: instance => void stored.delete(instance.instanceId),
+    bury: (instance, stone) => {
+      stored.delete(instance.instanceId)
+      stones.set(instance.instanceId, stone)
+    },
+    dropStone: stone => void stones.delete(stone.instanceId),
     flushed: () => undefined,
     trouble: () => undefined,
     close: () => stored.clear(),
   }
   const first = world(store)
   const kept = first.registry.register(record({ instanceId: 'kept', port: 1 }), { secret: SECRET }).instance
-  first.registry.register(record({ instanceId: 'removed', port: 2 }), { secret: SECRET })
+  const { instance: removed } = first.registry.register(record({ instanceId: 'removed', port: 2 }), {
+    secret: SECRET,
+  })
   first.registry.removeAt('myservice', '127.0.0.1', 2)
 
   first.registry.declare('declared')
@@ -299,7 +308,10 @@ test('a registry starts from its store with fresh leases, and goes on numbering 
   second.clock.advance(TTL_MS - 500)
   const key = { incarnation: kept.incarnation, secret: SECRET }
   assert.equal(second.registry.heartbeat('myservice', 'kept', key).lapsed, false)
-  assert.equal(second.registry.get('myservice', 'removed'), undefined)
+  assert.throws(
+    () => second.registry.heartbeat('myservice', 'removed', { ...key, incarnation: removed.incarnation }),
+    refusal('ROLLCALL_INSTANCE_DEREGISTERED'),
+  )
   const next = second.registry.register(record({ instanceId: 'next', port: 3 }), { secret: SECRET }).instance
   assert.ok(next.incarnation > kept.incarnation)
 })
