@@ -5,6 +5,7 @@ import { isAbsolute, join } from 'node:path'
 import { parseDuration } from './duration.ts'
 import { isCidr } from './http/address.ts'
 import { DEFAULT_TTL_MS } from './registry/lease.ts'
+import { DEFAULT_GROUPING, parseGrouping } from './xds/node-grouping.ts'
 
 export interface OptionSpec {
   /** A switch needs no value on the command line. */
@@ -27,6 +28,7 @@ export type OptionName =
   | 'data-dir'
   | 'lease-ttl'
   | 'log-level'
+  | 'node-group'
   | 'insecure-no-auth'
   | 'allow-addresses'
   | 'admin-ports'
@@ -83,6 +85,13 @@ export const OPTIONS: Readonly<Record<OptionName, OptionSpec>> = {
     allowed: `one of ${LOG_LEVELS.join(', ')}`,
     parse: text => accept(LOG_LEVELS.includes(text) ? text : undefined),
     fallback: 'info',
+  },
+  'node-group': {
+    argument: 'KIND',
+    help: 'What decides which snapshot a node gets: id, cluster or metadata:<key>. Default cluster',
+    allowed: 'id, cluster, or metadata: and a key, such as metadata:fleet',
+    parse: text => accept(parseGrouping(text)),
+    fallback: DEFAULT_GROUPING,
   },
   'insecure-no-auth': {
     isSwitch: true,

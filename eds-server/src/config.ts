@@ -13,6 +13,7 @@ import {
   type OptionSpec,
 } from './config-options.ts'
 import { RollcallError, shown } from './errors.ts'
+import type { NodeGrouping } from './xds/node-grouping.ts'
 
 export interface Config {
   readonly grpcPort: number
@@ -24,6 +25,8 @@ export interface Config {
   readonly dataDir: string | undefined
   readonly leaseTtlMs: number
   readonly logLevel: string
+  /** What of a client decides which group of nodes it is in. */
+  readonly nodeGroup: NodeGrouping
   readonly insecureNoAuth: boolean
   /** Ranges that may be registered; undefined: the address policy's default. */
   readonly allowAddresses: readonly string[] | undefined
@@ -58,6 +61,7 @@ export function parseConfig(
     dataDir: dataDir === BY_PORT ? defaultDataDir(httpPort, env) : (dataDir as string | undefined),
     leaseTtlMs: value('lease-ttl') as number,
     logLevel: value('log-level') as string,
+    nodeGroup: value('node-group') as NodeGrouping,
     insecureNoAuth: value('insecure-no-auth') as boolean,
     allowAddresses: value('allow-addresses') as readonly string[] | undefined,
     adminPorts: value('admin-ports') as readonly number[] | undefined,

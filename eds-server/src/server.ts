@@ -20,8 +20,12 @@ import { EXPECTED_TIMEOUT, type FetchCall, FetchServer } from './xds/fetch.ts'
 import { requestSchemaOf } from './xds/fetch-schema.ts'
 import { XdsServer } from './xds/grpc-server.ts'
 import { LinearCache } from './xds/linear-cache.ts'
+import { COMMON_GROUP } from './xds/node-grouping.ts'
 import { createResource } from './xds/resource.ts'
+import { WILDCARD } from './xds/resource-cache.ts'
 import { ENDPOINT } from './xds/resource-type.ts'
+import { NO_RESOURCES } from './xds/snapshot.ts'
+import { SnapshotCache } from './xds/snapshot-cache.ts'
 
 export interface RunningServer {
   readonly grpcPort: number
@@ -42,25 +46,14 @@ export async function startServer(
   const metrics = new Metrics()
   const registry = await openRegistry(config, logger, clock, metrics)
   const { warmUp } = registry
-  // A service never heard of is told as empty, so that a cluster which waits for it goes on (X-40, X-68).
-  const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
-  const demand = (service: string) => publisher.demand(service)
-  // Silence keeps what a client has (X-40) until it is certain that we know as much (2.2 rule 5).
-  const hold = (_name: string, clientVersion: string) => warmUp.holds(clientVersion)
-  const endpoints = new LinearCache(ENDPOINT, { placeholder, demand, hold, clock })
-  const publisher = new Publisher({
-    clock,
-    registry,
-    cache: endpoints,
-    published: durationMs => metrics.published(durationMs / 1000),
-  })
+  const { publisher, endpoints, snapshots } = cachesOf(registry, config, clock, metrics)
   const identifier = `rollcall/${hostname()}`
-  const xds = new XdsServer({ caches: [endpoints], logger, clock, identifier, observer: metrics })
+  const xds = new XdsServer({ groups: snapshots, logger, clock, identifier, observer: metrics })
   const fetching = new FetchServer({
-    caches: [endpoints],
+    groups: snapshots,
     clock,
     identifier,
-    isKnown: service => registry.instances(service) !== undefined,
+    isKnown: (name, type) => type !== ENDPOINT || registry.instances(name) !== undefined,
     observer: metrics,
   })
   xds.serve(warmUp.isWarm)
@@ -69,7 +62,9 @@ export async function startServer(
     logger.info('warm')
     xds.serve(true)
     endpoints.release()
+    snapshots.release()
   })
+  snapshots.set(COMMON_GROUP, NO_RESOURCES)
 
   const ports: number[] = []
   const app = createApp({
@@ -87,6 +82,7 @@ export async function startServer(
   const stop = async (): Promise<void> => {
     await Promise.all([app.close(), xds.stop(STOP_GRACE_MS)])
     fetching.close()
+    snapshots.close()
     publisher.close()
     registry.close()
   }
@@ -107,6 +103,36 @@ export async function startServer(
       return stopped
     },
   }
+}
+
+interface ServedCaches {
+  readonly publisher: Publisher
+  readonly endpoints: LinearCache
+  readonly snapshots: SnapshotCache
+}
+
+/** What clients are told: the snapshot of their group, over the endpoints of the registry. */
+function cachesOf(registry: Registry, config: Config, clock: Clock, metrics: Metrics): ServedCaches {
+  const { warmUp } = registry
+  // A service never heard of is told as empty, so that a cluster which waits for it goes on (X-40, X-68).
+  const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
+  const demand = (service: string) => publisher.demand(service)
+  // Silence keeps what a client has (X-40) until it is certain that we know as much (2.2 rule 5), and what nobody
+  // registered may be in a snapshot that is still to come.
+  const hold = (name: string, clientVersion: string): boolean => {
+    const mayCome = !snapshots.isSet && name !== WILDCARD && registry.instances(name) === undefined
+    return mayCome || warmUp.holds(clientVersion)
+  }
+  const endpoints: LinearCache = new LinearCache(ENDPOINT, { placeholder, demand, hold, clock })
+  const published = (durationMs: number) => metrics.published(durationMs / 1000)
+  const publisher = new Publisher({ clock, registry, cache: endpoints, published })
+  const snapshots: SnapshotCache = new SnapshotCache({
+    clock,
+    grouping: config.nodeGroup,
+    shared: [endpoints],
+    hold: clientVersion => warmUp.holds(clientVersion),
+  })
+  return { publisher, endpoints, snapshots }
 }
 
 /** The registry with what its store has; what it says of itself goes to log and metrics. */
@@ -135,7 +161,7 @@ async function openRegistry(
 export function discoveryOf(fetching: FetchServer): Discovery {
   const methods = fetching.methods.map(method => ({
     path: method.path,
-    summary: `Fetch ${method.cache.type.restName}, protocol ${method.generation}`,
+    summary: `Fetch ${method.type.restName}, protocol ${method.generation}`,
     bodySchema: requestSchemaOf(method),
     answer: (call: FetchCall) => fetching.fetch(method, call),
   }))

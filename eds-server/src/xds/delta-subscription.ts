@@ -1,8 +1,8 @@
 /** Incremental: requests change the subscription, and what does not exist is told by name. */
 import type { DeltaDiscoveryRequest } from './discovery-request.ts'
 import type { Verdict } from './ledger.ts'
-import { WILDCARD } from './linear-cache.ts'
 import type { Resource } from './resource.ts'
+import { WILDCARD } from './resource-cache.ts'
 import { Subscription } from './subscription.ts'
 import type { Plan } from './subscription-ports.ts'
 

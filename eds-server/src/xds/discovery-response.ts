@@ -2,8 +2,9 @@
  * Frames discovery responses from parts that are encoded already. All of a response but its nonce is the same on
  * every stream and kept beside the resource; protobuf fields may come in any order, so the nonce goes last.
  */
-import type { ResourceSet } from './linear-cache.ts'
+
 import type { Resource } from './resource.ts'
+import type { ResourceSet } from './resource-cache.ts'
 import { bytesField, stringField } from './wire.ts'
 
 /** What is next to tell the client, unframed. */

@@ -9,14 +9,14 @@ import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
 import { Admission } from './admission.ts'
+import type { CacheGroups } from './cache-groups.ts'
+import { ClientGates } from './client-gate.ts'
 import { DELTA } from './delta-stream.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import { ResponseEncoder } from './discovery-response.ts'
 import { connect, type RawCall } from './grpc-transport.ts'
-import type { LinearCache } from './linear-cache.ts'
 import { NodeStatus, type NodeView } from './node-status.ts'
 import { packageDefinition, rawService } from './protos.ts'
-import { RESOURCE_TYPES } from './resource-type.ts'
 import { SideCalls } from './side-calls.ts'
 import { SOTW } from './sotw-stream.ts'
 import {
@@ -40,8 +40,8 @@ export interface XdsLimits extends StreamLimits {
 }
 
 export interface XdsServerOptions {
-  /** One for each type that is served. */
-  readonly caches: readonly LinearCache[]
+  /** The types that are served, and where each client finds them. */
+  readonly groups: CacheGroups
   readonly logger: Logger
   readonly clock: Clock
   /** Tells clients which server answers them. */
@@ -71,11 +71,12 @@ export class XdsServer {
   #isServing = true
   #stopped: Promise<void> | undefined
 
-  constructor({ caches, logger, clock, identifier, limits, observer = {} }: XdsServerOptions) {
+  constructor({ groups, logger, clock, identifier, limits, observer = {} }: XdsServerOptions) {
     const allLimits = { ...DEFAULTS, ...limits }
     logTo(logger)
     this.#context = {
-      caches: new Map(inOrder(caches).map(cache => [cache.type.typeUrl, cache])),
+      groups,
+      gates: new ClientGates(clock),
       encoder: new ResponseEncoder(identifier),
       status: new NodeStatus(),
       admission: new Admission(clock),
@@ -85,9 +86,9 @@ export class XdsServer {
       observer,
     }
     this.#server = new Server(serverOptions(allLimits))
-    this.#services = [AGGREGATED_SERVICE, ...caches.map(cache => cache.type.discoveryService)]
+    this.#services = [AGGREGATED_SERVICE, ...groups.types.map(type => type.discoveryService)]
     this.#addDiscovery(AGGREGATED_SERVICE, undefined)
-    for (const { type } of caches) this.#addDiscovery(type.discoveryService, type.typeUrl)
+    for (const type of groups.types) this.#addDiscovery(type.discoveryService, type.typeUrl)
     this.#health = new HealthImplementation()
     this.#setHealth('NOT_SERVING')
     const tracked = this.#sideCalls.tracking(this.#server)
@@ -173,13 +174,6 @@ export class XdsServer {
   #setHealth(status: 'SERVING' | 'NOT_SERVING'): void {
     for (const service of ['', ...this.#services]) this.#health.setStatus(service, status)
   }
-}
-
-/** Make-before-break order; types that have no place in it come last. */
-function inOrder(caches: readonly LinearCache[]): LinearCache[] {
-  const place = ({ type }: LinearCache): number =>
-    RESOURCE_TYPES.findIndex(({ typeUrl }) => typeUrl === type.typeUrl) >>> 0
-  return [...caches].sort((a, b) => place(a) - place(b))
 }
 
 function serverOptions(limits: XdsLimits): Record<string, number> {

@@ -47,6 +47,7 @@ export class Ledger {
   #floor = -1
   #lastNonce = ''
   #isLastRejected = false
+  #hasRefused = false
 
   get isOutstanding(): boolean {
     return this.#outstanding !== undefined
@@ -60,6 +61,11 @@ export class Ledger {
   /** The client has accepted something, on this stream or (delta) on an earlier one. */
   get hasAccepted(): boolean {
     return this.#floor >= 0 || Array.from(this.#told.values()).some(told => told.state === 'accepted')
+  }
+
+  /** Whether the client ever refused anything: most never do, and nobody need look for what. */
+  get hasRefused(): boolean {
+    return this.#hasRefused
   }
 
   names(): Iterable<string> {
@@ -114,6 +120,7 @@ export class Ledger {
     const { told, version, floor } = outstanding
     this.#outstanding = undefined
     this.#isLastRejected = error !== undefined
+    this.#hasRefused ||= this.#isLastRejected
     for (const [name, each] of told) {
       each.state = error ? 'rejected' : 'accepted'
       if (error) continue

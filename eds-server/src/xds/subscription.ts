@@ -6,16 +6,16 @@
 import type { RequestError } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import { Ledger, type Verdict } from './ledger.ts'
-import { WILDCARD } from './linear-cache.ts'
 import type { PendingState } from './node-status.ts'
 import { type Resource, versionOf } from './resource.ts'
+import { WILDCARD } from './resource-cache.ts'
 import type { Interest, Plan, Source } from './subscription-ports.ts'
 
 /** gRPC clients take no message above 4 MiB: a response is cut between resources before that. */
 const RESPONSE_BYTES = 3 * 1024 * 1024
 
 export abstract class Subscription<Request> {
-  protected readonly source: Source
+  protected source: Source
   protected readonly ledger: Ledger = new Ledger()
   protected readonly dirty: Set<string> = new Set()
   /** Dirty names that must be told even if the client has them at this version. */
@@ -42,6 +42,11 @@ export abstract class Subscription<Request> {
   protected abstract substitute(name: string): Resource | undefined
   /** Whether this form of the protocol can tell absence, and this client must be told it. */
   protected abstract tellsAbsence(isForced: boolean, toldVersion: string | undefined): boolean
+
+  /** Goes on with another source that holds the same at this moment, with the same revisions. */
+  move(source: Source): void {
+    this.source = source
+  }
 
   get names(): ReadonlySet<string> {
     return this.#names
@@ -76,14 +81,14 @@ export abstract class Subscription<Request> {
   /** Tells the name again, although it did not change; but nothing that the client refused. */
   resend(name: string): void {
     const resource = this.source.get(name) ?? this.substitute(name)
-    if (!this.covers(name) || !resource) return
-    if (this.ledger.isRejected(name) && this.ledger.versionOf(name) === resource.version) return
-    this.need(name)
+    if (this.covers(name) && resource && !this.#refuses(name)) this.need(name)
   }
 
   /** The next response, which is outstanding from then on; undefined while one is, or if nothing is due. */
   respond(nonce: string): Response | undefined {
     if (this.isOutstanding || !this.isBehind) return undefined
+    // "I do not know yet" is silence, never an empty answer.
+    if (this.source.isHeld(WILDCARD, this.shownVersion(WILDCARD))) return undefined
     // Never anything after the last unsubscribe.
     if (!this.#isWildcard && this.#names.size === 0) this.owesAnswer = false
     const plan = this.plan()
@@ -96,15 +101,26 @@ export abstract class Subscription<Request> {
     return { nonce, version, resources, removed, changed, set }
   }
 
-  /** The newest revision of the name that the client ACKed; -1 for none. */
+  /** The client refused a resource as it is now. */
+  get refusesAny(): boolean {
+    return this.ledger.hasRefused && Array.from(this.ledger.names()).some(name => this.#refuses(name))
+  }
+
+  /** Everything was told, and accepted. */
+  get isSettled(): boolean {
+    return !this.isOutstanding && !this.isBehind && !this.refusesAny
+  }
+
+  /** See Watcher.ackedRevision. */
   ackedRevision(name: string): number {
+    if (name === WILDCARD) return this.isSettled ? Number.POSITIVE_INFINITY : -1
     return this.ledger.ackedRevision(name)
   }
 
   /** Where a name stands that the client has not ACKed as it is now. */
   pendingState(name: string): PendingState {
-    const current = (this.source.get(name) ?? this.substitute(name))?.version
-    if (this.ledger.isRejected(name) && this.ledger.versionOf(name) === current) return 'NACKED'
+    if (name === WILDCARD) return this.refusesAny ? 'NACKED' : 'STALE'
+    if (this.#refuses(name)) return 'NACKED'
     const isTold = this.tellsFullState ? this.ledger.lastNonce !== '' : this.ledger.isKnown(name)
     return isTold ? 'STALE' : 'NOT_SENT'
   }
@@ -112,9 +128,11 @@ export abstract class Subscription<Request> {
   protected subscribe(name: string): void {
     this.ledger.uncover()
     if (name !== WILDCARD) {
-      if (!this.#names.has(name)) this.#interest.watch(name)
+      const isNew = !this.#names.has(name)
       this.#names.add(name)
+      // Before it is watched: whoever waits for all ACKs must see that one more is due.
       this.need(name)
+      if (isNew) this.#interest.watch(name)
     } else if (!this.#isWildcard) {
       this.#isWildcard = true
       this.#interest.watch(WILDCARD)
@@ -192,6 +210,13 @@ export abstract class Subscription<Request> {
   /** The same for the full state. */
   protected renewAll(): void {
     if (this.ledger.renewAll(this.source.revision)) this.#interest.settled(WILDCARD)
+  }
+
+  #refuses(name: string): boolean {
+    if (!this.ledger.isRejected(name)) return false
+    const current = this.source.get(name) ?? this.substitute(name)
+    // That something is gone has no content that could be refused.
+    return current !== undefined && this.ledger.versionOf(name) === current.version
   }
 
   #forgetUncovered(name: string): void {

@@ -2,8 +2,8 @@
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import { type LinearCache, type Watcher, WILDCARD } from './linear-cache.ts'
 import type { Nack, PendingState, TypeView } from './node-status.ts'
+import { type ResourceCache, type Watcher, WILDCARD } from './resource-cache.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
 
@@ -17,7 +17,7 @@ export interface WatchOwner {
 }
 
 export class Watch<Request extends CommonRequest> implements Watcher, Interest {
-  readonly cache: LinearCache
+  #cache: ResourceCache
   readonly subscription: Subscription<Request>
   readonly #owner: WatchOwner
   #ackedVersion = ''
@@ -25,13 +25,31 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   #nack: Nack | undefined
 
   constructor(
-    cache: LinearCache,
+    cache: ResourceCache,
     owner: WatchOwner,
     subscribe: (source: Source, interest: Interest) => Subscription<Request>,
   ) {
-    this.cache = cache
+    this.#cache = cache
     this.#owner = owner
     this.subscription = subscribe(cache, this)
+  }
+
+  get cache(): ResourceCache {
+    return this.#cache
+  }
+
+  /** Goes on with another cache that holds the same, with the same revisions. */
+  move(cache: ResourceCache): void {
+    const previous = this.#cache
+    if (cache === previous) return
+    this.#cache = cache
+    this.subscription.move(cache)
+    const { names, isWildcard } = this.subscription
+    for (const name of isWildcard ? [...names, WILDCARD] : names) {
+      // First the new one: whoever waits for ACKs must not think that this client has gone.
+      cache.watch(name, this)
+      previous.unwatch(name, this)
+    }
   }
 
   get node(): string {
@@ -57,7 +75,11 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   }
 
   respond(nonce: string): Response | undefined {
-    return this.subscription.respond(nonce)
+    const wasBehind = this.subscription.isBehind
+    const response = this.subscription.respond(nonce)
+    // What was to be told is known already, or no longer asked for.
+    if (!response && wasBehind && !this.subscription.isBehind) this.settled(WILDCARD)
+    return response
   }
 
   close(): void {
@@ -89,8 +111,8 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
 
   // What the cache tells.
 
-  changed(name: string): void {
-    this.subscription.changed(name)
+  changed(names: readonly string[]): void {
+    for (const name of names) this.subscription.changed(name)
     this.#owner.flush()
   }
 

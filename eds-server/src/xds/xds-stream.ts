@@ -3,12 +3,15 @@
  * make-before-break order, as fast as the client takes it. A bad request ends this stream and no other.
  */
 import type { Timer } from '../clock.ts'
+import type { Caches, Member } from './cache-groups.ts'
+import type { ClientGate, GatedStream } from './client-gate.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import type { LinearCache } from './linear-cache.ts'
 import type { ObservedStream, TypeView } from './node-status.ts'
 import { checkCount, checkNames, meantType, Refusal } from './request-check.ts'
+import type { ResourceCache } from './resource-cache.ts'
+import { CLUSTER, RESOURCE_TYPES } from './resource-type.ts'
 import { StallGuard } from './stall-guard.ts'
 import { type Protocol, STATUS, type StreamContext, type Transport } from './stream-context.ts'
 import { StreamLog } from './stream-log.ts'
@@ -18,7 +21,9 @@ import { MalformedMessage } from './wire-reader.ts'
 /** A node id is any text; what is kept of it is bounded. */
 const KEPT_TEXT = 1024
 
-export class XdsStream<Request extends CommonRequest> implements ObservedStream, WatchOwner {
+export class XdsStream<Request extends CommonRequest>
+  implements ObservedStream, WatchOwner, Member, GatedStream
+{
   readonly openedAt: Date
   /** Called once, when the stream is closed for either side. */
   onClosed: (() => void) | undefined
@@ -30,6 +35,10 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   readonly #watches = new Map<string, Watch<Request>>()
   #ordered: readonly Watch<Request>[] = []
   #node: Node | undefined
+  /** Those of the node's group; none before the first request. */
+  #caches: Caches = new Map()
+  #gate: ClientGate | undefined
+  #leaveGroup: (() => void) | undefined
   #sent = 0
   #isWritable = true
   #isClosed = false
@@ -116,6 +125,8 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#leaveQueue?.()
     this.#stallGuard.close()
     for (const watch of this.#ordered) watch.close()
+    this.#leaveGroup?.()
+    this.#gate?.leave(this)
     this.#context.status.remove(this)
     this.#context.observer.streamClosed?.(this.#protocol.name, this.#isAggregated)
     this.onClosed?.()
@@ -128,10 +139,33 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#end(STATUS.UNAVAILABLE, 'the server is stopping')
   }
 
+  get isMaking(): boolean {
+    const subscription = this.#watches.get(CLUSTER.typeUrl)?.subscription
+    return subscription !== undefined && (subscription.isOutstanding || subscription.isBehind)
+  }
+
+  released(): void {
+    this.flush()
+  }
+
+  moved(caches: Caches): void {
+    this.#caches = caches
+    for (const watch of this.#ordered) {
+      const cache = caches.get(watch.cache.type.typeUrl)
+      if (cache) watch.move(cache)
+    }
+  }
+
   flush(): void {
     if (!this.#isAdmitted) return
+    this.#sendDue()
+    this.#gate?.settle()
+  }
+
+  #sendDue(): void {
     for (const watch of this.#ordered) {
       if (!this.#isWritable || this.#isClosed) return
+      if (this.#mustWait(watch)) continue
       const response = watch.respond(String(this.#sent + 1))
       if (!response) continue
       this.#send(watch, response)
@@ -145,9 +179,9 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
 
   #handle(request: Request): void {
     this.#firstRequestTimer.cancel()
-    this.#node ??= bounded(request.node)
+    if (!this.#node) this.#introduce(request.node)
     const typeUrl = meantType(request.typeUrl, this.#impliedTypeUrl)
-    const cache = this.#context.caches.get(typeUrl)
+    const cache = this.#caches.get(typeUrl)
     if (!cache) {
       // Not an error: silence lets the client keep what it has of the type.
       this.#log.silence(typeUrl)
@@ -165,13 +199,29 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.flush()
   }
 
-  #open(cache: LinearCache): Watch<Request> {
+  /** The first request says who the client is, and with that which caches are its own. */
+  #introduce(node: Node | undefined): void {
+    const { groups, gates } = this.#context
+    const known = bounded(node)
+    this.#leaveGroup = groups.join(node ?? known, this)
+    this.#caches = groups.cachesFor(node ?? known)
+    this.#gate = this.#isAggregated ? gates.single() : gates.of(known.id, this.peer)
+    this.#gate.enter(this)
+    this.#node = known
+  }
+
+  /** What refers to clusters waits for them; and not what clusters wait for, endpoints above all. */
+  #mustWait({ cache, subscription }: Watch<Request>): boolean {
+    if (!cache.type.refersToClusters || !subscription.isBehind) return false
+    return this.#gate?.isClosed() ?? false
+  }
+
+  #open(cache: ResourceCache): Watch<Request> {
     const watch = new Watch<Request>(cache, this, (source, interest) =>
       this.#protocol.subscribe(source, interest),
     )
     this.#watches.set(cache.type.typeUrl, watch)
-    const order = [...this.#context.caches.keys()]
-    this.#ordered = order.flatMap(typeUrl => this.#watches.get(typeUrl) ?? [])
+    this.#ordered = RESOURCE_TYPES.flatMap(({ typeUrl }) => this.#watches.get(typeUrl) ?? [])
     return watch
   }
 

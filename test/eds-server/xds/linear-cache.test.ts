@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LinearCache, type Watcher } from '../../../eds-server/src/xds/linear-cache.ts'
+import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
+import type { Watcher } from '../../../eds-server/src/xds/resource-cache.ts'
 import { CLUSTER, ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
 import { ManualClock } from '../../world/manual-clock.ts'
 import { DeltaBench, given, resource, SotwBench } from './watch-bench.ts'
@@ -20,7 +21,7 @@ function counting(): Watcher & { changes: string[] } {
     node: '',
     cluster: '',
     changes,
-    changed: name => changes.push(name),
+    changed: names => changes.push(...names),
     released: () => undefined,
     ackedRevision: () => -1,
     pendingState: () => 'NOT_SENT',

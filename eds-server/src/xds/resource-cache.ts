@@ -1,0 +1,54 @@
+/** What subscriptions, and all who read for clients, need of the resources of one type, whoever keeps them. */
+import type { PendingState } from './node-status.ts'
+import type { Resource } from './resource.ts'
+import type { ResourceType } from './resource-type.ts'
+
+/** The name that stands for every resource of the type. */
+export const WILDCARD = '*'
+
+/** Resources that are sent together, with the version of them all. */
+export interface ResourceSet {
+  readonly version: string
+  readonly resources: readonly Resource[]
+}
+
+/** One subscription of one client, as a cache sees it. */
+export interface Watcher {
+  readonly node: string
+  readonly cluster: string
+  /** These changed, came or went, all at one time. */
+  changed(names: readonly string[]): void
+  released(): void
+  /**
+   * The newest revision of the name that the client ACKed; -1 for none. WILDCARD: Infinity when the client has
+   * accepted all that it watches, as it is now; else -1.
+   */
+  ackedRevision(name: string): number
+  pendingState(name: string): PendingState
+}
+
+export interface ResourceCache {
+  readonly type: ResourceType
+  /** The revision of the newest change of any name. */
+  readonly revision: number
+  get(name: string): Resource | undefined
+  names(): Iterable<string>
+  /** Every resource, sorted by name; the same object until the next change. */
+  all(): ResourceSet
+  /** The revision of the newest change of the name; 0 for a name that never was. */
+  revisionOf(name: string): number
+  /** What a SotW client is told of a name that was never set. */
+  placeholder(name: string): Resource | undefined
+  /**
+   * Whether the name, or by WILDCARD all of the type, is withheld from a client that shows this version of an
+   * earlier stream (empty: none).
+   */
+  isHeld(name: string, clientVersion: string): boolean
+  /** Before a name, or WILDCARD, is read by somebody who does not watch it: it is then as new as it can be. */
+  demand(name: string): void
+  /** Registers interest in a name, or in all by WILDCARD. */
+  watch(name: string, watcher: Watcher): void
+  unwatch(name: string, watcher: Watcher): void
+  /** A watcher tells that a client ACKed the name, or by WILDCARD that it may have ACKed any. */
+  settled(name: string, watcher: Watcher): void
+}

@@ -1,0 +1,103 @@
+/** Who watches which names of one cache, and who waits for their ACKs. */
+import type { Clock } from '../clock.ts'
+import { AckWaiter } from './ack-waiter.ts'
+import type { AckReport } from './node-status.ts'
+import { type Watcher, WILDCARD } from './resource-cache.ts'
+
+const NOBODY: ReadonlySet<Watcher> = new Set()
+
+export class WatchTable {
+  readonly #watchers = new Map<string, Set<Watcher>>()
+  readonly #waiters = new Map<string, Set<AckWaiter>>()
+
+  get isEmpty(): boolean {
+    return this.#watchers.size === 0
+  }
+
+  isWatched(name: string): boolean {
+    return this.#watchers.has(name) || this.#watchers.has(WILDCARD)
+  }
+
+  add(name: string, watcher: Watcher): void {
+    const watchers = this.#watchers.get(name)
+    if (watchers) watchers.add(watcher)
+    else this.#watchers.set(name, new Set([watcher]))
+    for (const waiter of this.#waitersOf(name)) waiter.joined(watcher)
+  }
+
+  /** False if it did not watch the name. */
+  remove(name: string, watcher: Watcher): boolean {
+    const watchers = this.#watchers.get(name)
+    if (!watchers?.delete(watcher)) return false
+    if (watchers.size === 0) this.#watchers.delete(name)
+    for (const waiter of this.#waitersOf(name)) {
+      if (this.of(waiter.name).has(watcher)) waiter.settled(watcher)
+      else waiter.left(watcher)
+    }
+    return true
+  }
+
+  /** Those who watch the name itself or everything. WILDCARD: whoever watches anything. */
+  of(name: string): ReadonlySet<Watcher> {
+    if (name === WILDCARD) return this.all()
+    const named = this.#watchers.get(name)
+    const wild = this.#watchers.get(WILDCARD)
+    return named && wild ? new Set([...named, ...wild]) : (named ?? wild ?? NOBODY)
+  }
+
+  all(): ReadonlySet<Watcher> {
+    return new Set([...this.#watchers.values()].flatMap(watchers => [...watchers]))
+  }
+
+  /** Tells each watcher once which of these names it watches. */
+  tell(names: readonly string[]): void {
+    const [only] = names
+    if (only !== undefined && names.length === 1) {
+      for (const watcher of this.of(only)) watcher.changed(names)
+      return
+    }
+    const told = new Map<Watcher, string[]>()
+    for (const name of names) {
+      for (const watcher of this.#watchers.get(name) ?? []) {
+        const known = told.get(watcher)
+        if (known) known.push(name)
+        else told.set(watcher, [name])
+      }
+    }
+    const wild = this.#watchers.get(WILDCARD) ?? NOBODY
+    for (const [watcher, watched] of told) if (!wild.has(watcher)) watcher.changed(watched)
+    if (names.length > 0) for (const watcher of wild) watcher.changed(names)
+  }
+
+  settled(name: string, watcher: Watcher): void {
+    for (const waiter of this.#waitersOf(name)) waiter.settled(watcher)
+  }
+
+  /** See LinearCache.acked. */
+  acked(
+    name: string,
+    revision: number,
+    options: { timeoutMs: number; signal?: AbortSignal; clock: Clock },
+  ): Promise<AckReport> {
+    return new Promise(resolve => {
+      const waiter = new AckWaiter({ name, revision, watchers: () => this.of(name) }, report => {
+        this.#removeWaiter(waiter)
+        resolve(report)
+      })
+      this.#waiters.set(name, (this.#waiters.get(name) ?? new Set()).add(waiter))
+      waiter.start(options.clock, options)
+    })
+  }
+
+  /** Those of the name, and those who wait for everything. */
+  #waitersOf(name: string): Iterable<AckWaiter> {
+    if (this.#waiters.size === 0) return []
+    if (name === WILDCARD) return [...this.#waiters.values()].flatMap(waiters => [...waiters])
+    return [...(this.#waiters.get(name) ?? []), ...(this.#waiters.get(WILDCARD) ?? [])]
+  }
+
+  #removeWaiter(waiter: AckWaiter): void {
+    const waiters = this.#waiters.get(waiter.name)
+    if (waiters?.delete(waiter) && waiters.size === 0) this.#waiters.delete(waiter.name)
+  }
+}
