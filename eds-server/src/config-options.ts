@@ -26,6 +26,8 @@ export type OptionName =
   | 'http-port'
   | 'host'
   | 'data-dir'
+  | 'resources'
+  | 'policy'
   | 'lease-ttl'
   | 'log-level'
   | 'node-group'
@@ -71,6 +73,20 @@ export const OPTIONS: Readonly<Record<OptionName, OptionSpec>> = {
     parse: text =>
       text === 'none' ? { is: undefined } : accept(text === '' || text.includes('\0') ? undefined : text),
     fallback: BY_PORT,
+  },
+  resources: {
+    argument: 'DIR',
+    help: 'YAML and JSON files with what clients are served: listeners, routes, clusters',
+    allowed: 'the name of a directory',
+    parse: text => accept(text === '' || text.includes('\0') ? undefined : text),
+    fallback: undefined,
+  },
+  policy: {
+    argument: 'FILE',
+    help: 'A YAML file that says what is made of each service: clusters, routes, listeners',
+    allowed: 'the name of a file',
+    parse: text => accept(text === '' || text.includes('\0') ? undefined : text),
+    fallback: undefined,
   },
   'lease-ttl': {
     argument: 'DURATION',

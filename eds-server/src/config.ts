@@ -23,6 +23,10 @@ export interface Config {
   readonly loopbackOnly: boolean
   /** Undefined: memory only. */
   readonly dataDir: string | undefined
+  /** The directory of documents; undefined: none. */
+  readonly resources: string | undefined
+  /** The policy file; undefined: nothing is made of services but endpoints. */
+  readonly policy: string | undefined
   readonly leaseTtlMs: number
   readonly logLevel: string
   /** What of a client decides which group of nodes it is in. */
@@ -59,6 +63,8 @@ export function parseConfig(
     host,
     loopbackOnly: isLoopback(host),
     dataDir: dataDir === BY_PORT ? defaultDataDir(httpPort, env) : (dataDir as string | undefined),
+    resources: value('resources') as string | undefined,
+    policy: value('policy') as string | undefined,
     leaseTtlMs: value('lease-ttl') as number,
     logLevel: value('log-level') as string,
     nodeGroup: value('node-group') as NodeGrouping,

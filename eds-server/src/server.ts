@@ -7,25 +7,21 @@ import type { Logger } from 'pino'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { Delivery } from './endpoints/delivery.ts'
-import { buildAssignment } from './endpoints/endpoint-builder.ts'
-import { Publisher } from './endpoints/publisher.ts'
 import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import type { Discovery, HttpApp, Readiness } from './http/context.ts'
-import { type InstanceCount, Metrics } from './metrics.ts'
-import { openStore } from './registry/open-store.ts'
-import { Registry } from './registry/registry.ts'
-import { memoryStore } from './registry/store.ts'
+import { Metrics } from './metrics.ts'
+import { openData } from './open-data.ts'
+import type { Registry } from './registry/registry.ts'
+import type { WarmUp } from './registry/warm-up.ts'
+import { resourcesService } from './resources/grpc-service.ts'
+import type { Resources } from './resources/open-resources.ts'
+import { cachesOf } from './served-caches.ts'
+import { type ServedPolicy, servePolicy } from './served-policy.ts'
 import { EXPECTED_TIMEOUT, type FetchCall, FetchServer } from './xds/fetch.ts'
 import { requestSchemaOf } from './xds/fetch-schema.ts'
 import { XdsServer } from './xds/grpc-server.ts'
-import { LinearCache } from './xds/linear-cache.ts'
-import { COMMON_GROUP } from './xds/node-grouping.ts'
-import { createResource } from './xds/resource.ts'
-import { WILDCARD } from './xds/resource-cache.ts'
 import { ENDPOINT } from './xds/resource-type.ts'
-import { NO_RESOURCES } from './xds/snapshot.ts'
-import { SnapshotCache } from './xds/snapshot-cache.ts'
 
 export interface RunningServer {
   readonly grpcPort: number
@@ -44,11 +40,11 @@ export async function startServer(
   clock: Clock = systemClock,
 ): Promise<RunningServer> {
   const metrics = new Metrics()
-  const registry = await openRegistry(config, logger, clock, metrics)
-  const { warmUp } = registry
+  const { registry, resources } = await openData(config, logger, clock, metrics)
   const { publisher, endpoints, snapshots } = cachesOf(registry, config, clock, metrics)
   const identifier = `rollcall/${hostname()}`
-  const xds = new XdsServer({ groups: snapshots, logger, clock, identifier, observer: metrics })
+  const services = [resourcesService(resources.api, err => logger.error({ err }, 'request failed'))]
+  const xds = new XdsServer({ groups: snapshots, logger, clock, identifier, observer: metrics, services })
   const fetching = new FetchServer({
     groups: snapshots,
     clock,
@@ -56,15 +52,17 @@ export async function startServer(
     isKnown: (name, type) => type !== ENDPOINT || registry.instances(name) !== undefined,
     observer: metrics,
   })
-  xds.serve(warmUp.isWarm)
-  if (!warmUp.isWarm) logger.info(warmUp.state(), 'warming up')
-  warmUp.onWarm(() => {
-    logger.info('warm')
-    xds.serve(true)
+  const policy = servePolicy({ file: config.policy, registry, resources, clock, logger })
+  resources.store.on((group, snapshot) => {
+    if (snapshot) snapshots.set(group, snapshot)
+    else snapshots.clear(group)
+  })
+  holdUntilWarm(registry.warmUp, logger, isServing => {
+    xds.serve(isServing)
+    if (!isServing) return
     endpoints.release()
     snapshots.release()
   })
-  snapshots.set(COMMON_GROUP, NO_RESOURCES)
 
   const ports: number[] = []
   const app = createApp({
@@ -75,8 +73,9 @@ export async function startServer(
     clock,
     delivery: new Delivery({ clock, registry, publisher, cache: endpoints }),
     discovery: discoveryOf(fetching),
+    resources: resources.api,
     nodes: () => [...xds.nodes(), ...fetching.nodes()],
-    readiness: () => readinessOf(registry),
+    readiness: () => readinessOf(registry, resources, policy),
     ownPorts: () => ports,
   })
   const stop = async (): Promise<void> => {
@@ -84,6 +83,8 @@ export async function startServer(
     fetching.close()
     snapshots.close()
     publisher.close()
+    policy.close()
+    await resources.close()
     registry.close()
   }
   try {
@@ -105,58 +106,6 @@ export async function startServer(
   }
 }
 
-interface ServedCaches {
-  readonly publisher: Publisher
-  readonly endpoints: LinearCache
-  readonly snapshots: SnapshotCache
-}
-
-/** What clients are told: the snapshot of their group, over the endpoints of the registry. */
-function cachesOf(registry: Registry, config: Config, clock: Clock, metrics: Metrics): ServedCaches {
-  const { warmUp } = registry
-  // A service never heard of is told as empty, so that a cluster which waits for it goes on (X-40, X-68).
-  const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
-  const demand = (service: string) => publisher.demand(service)
-  // Silence keeps what a client has (X-40) until it is certain that we know as much (2.2 rule 5), and what nobody
-  // registered may be in a snapshot that is still to come.
-  const hold = (name: string, clientVersion: string): boolean => {
-    const mayCome = !snapshots.isSet && name !== WILDCARD && registry.instances(name) === undefined
-    return mayCome || warmUp.holds(clientVersion)
-  }
-  const endpoints: LinearCache = new LinearCache(ENDPOINT, { placeholder, demand, hold, clock })
-  const published = (durationMs: number) => metrics.published(durationMs / 1000)
-  const publisher = new Publisher({ clock, registry, cache: endpoints, published })
-  const snapshots: SnapshotCache = new SnapshotCache({
-    clock,
-    grouping: config.nodeGroup,
-    shared: [endpoints],
-    hold: clientVersion => warmUp.holds(clientVersion),
-  })
-  return { publisher, endpoints, snapshots }
-}
-
-/** The registry with what its store has; what it says of itself goes to log and metrics. */
-async function openRegistry(
-  config: Config,
-  logger: Logger,
-  clock: Clock,
-  metrics: Metrics,
-): Promise<Registry> {
-  const store = config.dataDir === undefined ? memoryStore : await openStore(config.dataDir, clock, logger)
-  const registry = new Registry({
-    clock,
-    store,
-    ttlMs: config.leaseTtlMs,
-    preservationChanged: state => {
-      metrics.frozen(state.frozen)
-      if (state.frozen) logger.error(state, 'self-preservation: expiry is frozen')
-      else logger.warn(state, 'self-preservation: expiry goes on')
-    },
-  })
-  observeRegistry(registry, metrics)
-  return registry
-}
-
 /** What http/ may know of discovery: paths and functions. */
 export function discoveryOf(fetching: FetchServer): Discovery {
   const methods = fetching.methods.map(method => ({
@@ -168,12 +117,27 @@ export function discoveryOf(fetching: FetchServer): Discovery {
   return { methods, timeoutHeader: EXPECTED_TIMEOUT }
 }
 
-function readinessOf(registry: Registry): Readiness {
+/** Streams are accepted from the start; until the server is warm its health says that they had better not come. */
+function holdUntilWarm(warmUp: WarmUp, logger: Logger, serve: (isServing: boolean) => void): void {
+  serve(warmUp.isWarm)
+  if (warmUp.isWarm) return
+  logger.info(warmUp.state(), 'warming up')
+  warmUp.onWarm(() => {
+    logger.info('warm')
+    serve(true)
+  })
+}
+
+function readinessOf(registry: Registry, resources: Resources, policy: ServedPolicy): Readiness {
   const { warm, reason = '', remainingMs } = registry.warmUp.state()
   if (!warm) return { ready: false, reason: `warming up: ${reason}`, remainingMs }
   const { frozen, reason: silence } = registry.preservation.state()
-  const trouble = registry.storeTrouble()
-  const warnings = [...(trouble ? [trouble] : []), ...(frozen ? [`expiry is frozen: ${silence}`] : [])]
+  const troubles = [registry.storeTrouble(), policy.trouble()].filter(each => each !== undefined)
+  const warnings = [
+    ...troubles,
+    ...(frozen ? [`expiry is frozen: ${silence}`] : []),
+    ...resources.api.errors().map(({ message }) => `resources: ${message}`),
+  ]
   return { ready: true, warnings }
 }
 
@@ -187,25 +151,4 @@ async function listen(app: HttpApp, host: string, port: number): Promise<number>
   }
   const address = app.server.address()
   return typeof address === 'object' && address ? address.port : port
-}
-
-function observeRegistry(registry: Registry, metrics: Metrics): void {
-  registry.on(({ type, instance }) => {
-    if (type === 'expired') metrics.expired(instance.service)
-  })
-  metrics.readHealth(() => ({
-    storeFailing: registry.storeTrouble() !== undefined,
-    warm: registry.warmUp.isWarm,
-    postponed: registry.postponedRemovals,
-  }))
-  metrics.readInstances(() => Array.from(registry.services()).flatMap(service => countsOf(registry, service)))
-}
-
-function countsOf(registry: Registry, service: string): InstanceCount[] {
-  const counts = new Map<string, number>()
-  for (const { status, lapsed } of registry.instances(service) ?? []) {
-    const shown = lapsed ? 'lapsed' : status
-    counts.set(shown, (counts.get(shown) ?? 0) + 1)
-  }
-  return Array.from(counts, ([status, count]) => ({ service, status, count }))
 }

@@ -2,7 +2,13 @@
  * The gRPC server: the aggregated discovery service, the typed one of each cache, health and reflection. It opens
  * a stream for each call, and ends them all before it frees the port.
  */
-import { Server, ServerCredentials, type ServiceDefinition, setLogger } from '@grpc/grpc-js'
+import {
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogger,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from 'pino'
@@ -39,6 +45,13 @@ export interface XdsLimits extends StreamLimits {
   readonly connectionAgeMs: number | undefined
 }
 
+/** A service beside discovery, visible by reflection. */
+export interface SideService {
+  readonly name: string
+  readonly definition: ServiceDefinition
+  readonly implementation: UntypedServiceImplementation
+}
+
 export interface XdsServerOptions {
   /** The types that are served, and where each client finds them. */
   readonly groups: CacheGroups
@@ -48,6 +61,7 @@ export interface XdsServerOptions {
   readonly identifier: string
   readonly limits?: Partial<XdsLimits>
   readonly observer?: XdsObserver
+  readonly services?: readonly SideService[]
 }
 
 const AGGREGATED_SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService'
@@ -71,7 +85,7 @@ export class XdsServer {
   #isServing = true
   #stopped: Promise<void> | undefined
 
-  constructor({ groups, logger, clock, identifier, limits, observer = {} }: XdsServerOptions) {
+  constructor({ groups, logger, clock, identifier, limits, observer = {}, services = [] }: XdsServerOptions) {
     const allLimits = { ...DEFAULTS, ...limits }
     logTo(logger)
     this.#context = {
@@ -93,7 +107,9 @@ export class XdsServer {
     this.#setHealth('NOT_SERVING')
     const tracked = this.#sideCalls.tracking(this.#server)
     this.#health.addToServer(tracked)
-    new ReflectionService(packageDefinition, { services: [...this.#services] }).addToServer(tracked)
+    for (const { definition, implementation } of services) tracked.addService(definition, implementation)
+    const reflected = [...this.#services, ...services.map(({ name }) => name)]
+    new ReflectionService(packageDefinition, { services: reflected }).addToServer(tracked)
   }
 
   /** Resolves with the port, which is another one than asked for only for 0. Rejects with ROLLCALL_PORT_IN_USE. */
