@@ -42,6 +42,7 @@ export function listenerOf(rule: ListenerRule): Fields {
 export function grpcListenerOf(service: string): Fields {
   const manager: Fields = {
     '@type': MANAGER,
+    stat_prefix: service,
     rds: { config_source: ADS, route_config_name: grpcRoutesName(service) },
     http_filters: [ROUTER_FILTER],
   }
