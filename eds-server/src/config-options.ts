@@ -27,6 +27,7 @@ export type OptionName =
   | 'host'
   | 'data-dir'
   | 'resources'
+  | 'policy'
   | 'lease-ttl'
   | 'log-level'
   | 'node-group'
@@ -77,6 +78,13 @@ export const OPTIONS: Readonly<Record<OptionName, OptionSpec>> = {
     argument: 'DIR',
     help: 'YAML and JSON files with what clients are served: listeners, routes, clusters',
     allowed: 'the name of a directory',
+    parse: text => accept(text === '' || text.includes('\0') ? undefined : text),
+    fallback: undefined,
+  },
+  policy: {
+    argument: 'FILE',
+    help: 'A YAML file that says what is made of each service: clusters, routes, listeners',
+    allowed: 'the name of a file',
     parse: text => accept(text === '' || text.includes('\0') ? undefined : text),
     fallback: undefined,
   },

@@ -25,6 +25,8 @@ export interface Config {
   readonly dataDir: string | undefined
   /** The directory of documents; undefined: none. */
   readonly resources: string | undefined
+  /** The policy file; undefined: nothing is made of services but endpoints. */
+  readonly policy: string | undefined
   readonly leaseTtlMs: number
   readonly logLevel: string
   /** What of a client decides which group of nodes it is in. */
@@ -62,6 +64,7 @@ export function parseConfig(
     loopbackOnly: isLoopback(host),
     dataDir: dataDir === BY_PORT ? defaultDataDir(httpPort, env) : (dataDir as string | undefined),
     resources: value('resources') as string | undefined,
+    policy: value('policy') as string | undefined,
     leaseTtlMs: value('lease-ttl') as number,
     logLevel: value('log-level') as string,
     nodeGroup: value('node-group') as NodeGrouping,
