@@ -26,6 +26,8 @@ export type Bootstrap = (typeof BOOTSTRAPS)[number]
 /** Those that get everything from the control plane; they have no listener or cluster of their own. */
 export const CONTROL_PLANE_BOOTSTRAPS = ['control-plane.yaml', 'control-plane-delta.yaml'] as const
 
+export type ControlPlaneBootstrap = (typeof CONTROL_PLANE_BOOTSTRAPS)[number]
+
 /** The ways of asking for endpoints; the other bootstraps vary the cluster. */
 export const EDS_FORMS: readonly Bootstrap[] = BOOTSTRAPS.slice(0, 5)
 
@@ -59,35 +61,58 @@ export async function validated(path: string): Promise<string> {
   return stdout
 }
 
+type Replace = (path: readonly (string | number)[], expected: unknown, value: unknown) => void
+
+const PORT = ['address', 'socket_address', 'port_value'] as const
+
 /** The text of a shipped bootstrap with other ports. */
 export function bootstrapWith(
   name: Bootstrap,
   { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout }: BootstrapChanges,
 ): string {
+  return changed(name, replace => {
+    replace(['admin', ...PORT], 9901, 0)
+    replace(['static_resources', 'listeners', 0, ...PORT], 10000, listenerPort)
+    replace(serverPath(1), isRest(name) ? 5000 : 8080, serverPort)
+    const source = [
+      'static_resources',
+      'clusters',
+      0,
+      'eds_cluster_config',
+      'eds_config',
+      'api_config_source',
+    ]
+    if (refreshDelay !== undefined) replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
+    if (requestTimeout !== undefined) replace([...source, 'request_timeout'], '15s', requestTimeout)
+    if (nodeId !== undefined) replace(['node', 'id'], 'test-id', nodeId)
+  })
+}
+
+/** The same for a bootstrap that has no listeners and clusters of its own. */
+export function controlPlaneBootstrapWith(
+  name: ControlPlaneBootstrap,
+  { serverPort, nodeId }: Pick<BootstrapChanges, 'serverPort' | 'nodeId'>,
+): string {
+  return changed(name, replace => {
+    replace(['admin', ...PORT], 19000, 0)
+    replace(serverPath(0), 8080, serverPort)
+    if (nodeId !== undefined) replace(['node', 'id'], 'test-id', nodeId)
+  })
+}
+
+/** Where the server's port is, by the place of its cluster. */
+function serverPath(cluster: number): (string | number)[] {
+  const assignment = ['static_resources', 'clusters', cluster, 'load_assignment']
+  return [...assignment, 'endpoints', 0, 'lb_endpoints', 0, 'endpoint', ...PORT]
+}
+
+function changed(name: string, change: (replace: Replace) => void): string {
   const document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
-  const replace = (path: readonly (string | number)[], expected: unknown, value: unknown): void => {
+  change((path, expected, value) => {
     // A replacement that hits nothing would leave two Envoys on one port, or testing something else.
     const found = document.getIn(path)
     if (found !== expected) throw new Error(`${name}: ${path.join('.')} is ${found}, not ${expected}`)
     document.setIn(path, value)
-  }
-  const port = ['address', 'socket_address', 'port_value'] as const
-  replace(['admin', ...port], 9901, 0)
-  replace(['static_resources', 'listeners', 0, ...port], 10000, listenerPort)
-  const server = [
-    'static_resources',
-    'clusters',
-    1,
-    'load_assignment',
-    'endpoints',
-    0,
-    'lb_endpoints',
-    0,
-  ] as const
-  replace([...server, 'endpoint', ...port], isRest(name) ? 5000 : 8080, serverPort)
-  const source = ['static_resources', 'clusters', 0, 'eds_cluster_config', 'eds_config', 'api_config_source']
-  if (refreshDelay !== undefined) replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
-  if (requestTimeout !== undefined) replace([...source, 'request_timeout'], '15s', requestTimeout)
-  if (nodeId !== undefined) replace(['node', 'id'], 'test-id', nodeId)
+  })
   return document.toString()
 }

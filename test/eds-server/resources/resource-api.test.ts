@@ -8,7 +8,7 @@ import { pino } from 'pino'
 import { parseConfig } from '../../../eds-server/src/config.ts'
 import { type RunningServer, startServer } from '../../../eds-server/src/server.ts'
 import { until } from '../../../scripts/processes/until.ts'
-import { admission, clusterNamed, listenerWith, routesTo, secretNamed } from './documents.ts'
+import { anyOf, clusterNamed, listenerWith, routesTo, secretNamed } from './documents.ts'
 import { type Answer, type Refusal, ResourcesClient } from './resources-client.ts'
 
 const CLUSTER = 'type.googleapis.com/envoy.config.cluster.v3.Cluster'
@@ -50,15 +50,6 @@ class Server implements AsyncDisposable {
     await this.stop()
     rmSync(this.folder, { recursive: true })
   }
-}
-
-function anyOf(document: Parameters<typeof admission.json>[0]): { type_url: string; value: Buffer } {
-  const { kind, resource } = admission.json(document, '')
-  const header = 2 + kind.type.typeUrl.length
-  const value = resource.any.subarray(header)
-  // The field's key, then its length as a varint.
-  const lengthBytes = value.subarray(1).findIndex(byte => byte < 128) + 1
-  return { type_url: kind.type.typeUrl, value: value.subarray(1 + lengthBytes) }
 }
 
 async function refusalOf(work: Promise<unknown>): Promise<Refusal> {
