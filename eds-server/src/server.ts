@@ -30,6 +30,8 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
+const LEFT_OUT = 'resources: clients of before are told no changes until every document is right'
+
 /** Streams that have not ended by themselves after this are cut. */
 const STOP_GRACE_MS = 5000
 
@@ -41,7 +43,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const metrics = new Metrics()
   const { registry, resources } = await openData(config, logger, clock, metrics)
-  const { publisher, endpoints, snapshots } = cachesOf(registry, config, clock, metrics)
+  const { publisher, endpoints, snapshots } = cachesOf(registry, resources.wholeness, config, clock, metrics)
   const identifier = `rollcall/${hostname()}`
   const services = [resourcesService(resources.api, err => logger.error({ err }, 'request failed'))]
   const xds = new XdsServer({ groups: snapshots, logger, clock, identifier, observer: metrics, services })
@@ -57,6 +59,7 @@ export async function startServer(
     if (snapshot) snapshots.set(group, snapshot)
     else snapshots.clear(group)
   })
+  resources.wholeness.onWhole(() => snapshots.release())
   holdUntilWarm(registry.warmUp, logger, isServing => {
     xds.serve(isServing)
     if (!isServing) return
@@ -137,6 +140,7 @@ function readinessOf(registry: Registry, resources: Resources, policy: ServedPol
     ...troubles,
     ...(frozen ? [`expiry is frozen: ${silence}`] : []),
     ...resources.api.errors().map(({ message }) => `resources: ${message}`),
+    ...(resources.wholeness.isWhole ? [] : [LEFT_OUT]),
   ]
   return { ready: true, warnings }
 }

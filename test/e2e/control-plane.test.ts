@@ -21,7 +21,7 @@ import {
 } from '../world/resource-files.ts'
 import { freePort, inWorld } from '../world/world.ts'
 
-const SWITCHES = 4
+const SWITCHES = 2
 
 /** Milliseconds until Envoy uses the cluster. */
 async function activeAfter(envoy: Envoy, name: string, startedAt: number): Promise<number> {

@@ -249,7 +249,9 @@ test('files, and what is wrong with them, are seen in the API, in metrics and on
     const { status, body: ready } = await server.call('GET', '/readyz')
     return status === 200 && (ready.warnings ?? [])
   }
-  assert.match((await until('it is warm', warnings))[0], /^resources: bad\.yaml: is not YAML/)
+  const [wrong, leftOut] = await until('it is warm', warnings)
+  assert.match(wrong, /^resources: bad\.yaml: is not YAML/)
+  assert.match(leftOut, /^resources: clients of before are told no changes/)
   const { text } = await server.metrics()
   assert.match(text, /rollcall_resources\{origin="files",type="clusters"\} 1\n/)
   assert.match(text, /rollcall_resource_errors 1\n/)
