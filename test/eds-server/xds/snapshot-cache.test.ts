@@ -79,6 +79,17 @@ for (const isDelta of [false, true]) {
     assert.deepEqual(returning.told(), [isDelta ? 'listeners -old' : 'listeners'])
   })
 
+  test(`${form}: clusters that are withheld because there are none hold no listener up (F18)`, () => {
+    const bench = new SnapshotBench()
+    bench.snapshots.set('', snapshotOf([LISTENER, 'l']))
+    const past = isDelta ? { initial_resource_versions: [{ key: 'old', value: '1' }] } : { version_info: '1' }
+    const client = bench.open({ isDelta })
+    client.ask(CLUSTER, [], past)
+    client.ack()
+    client.ask(LISTENER)
+    assert.deepEqual(client.told(), isDelta ? ['clusters', 'listeners l'] : ['listeners l'])
+  })
+
   test(`${form}: an equal snapshot sends nothing and keeps the resources (X-21, X-62)`, () => {
     const bench = new SnapshotBench()
     bench.snapshots.set('', X)
