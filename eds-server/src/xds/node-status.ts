@@ -57,6 +57,16 @@ export interface Nack {
   readonly at: string
 }
 
+/** One resource as one client has it. */
+export interface ResourceState {
+  readonly name: string
+  /** The version that is held for the client; empty: there is no such resource. */
+  readonly version: string
+  readonly state: 'SYNCED' | PendingState
+  /** What the client said to the newest response that it refused. */
+  readonly error?: string
+}
+
 /** The part of a stream that is shown. */
 export interface ObservedStream {
   /** Undefined until the first request has named the node. */

@@ -8,7 +8,7 @@ import type { ClientGate, GatedStream } from './client-gate.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import type { ObservedStream, TypeView } from './node-status.ts'
+import type { ObservedStream, ResourceState, TypeView } from './node-status.ts'
 import { checkCount, checkNames, meantType, Refusal } from './request-check.ts'
 import type { ResourceCache } from './resource-cache.ts'
 import { CLUSTER, RESOURCE_TYPES } from './resource-type.ts'
@@ -94,6 +94,11 @@ export class XdsStream<Request extends CommonRequest>
 
   views(): TypeView[] {
     return this.#ordered.map(watch => watch.view(this.#protocol.name, this.#isAggregated))
+  }
+
+  /** By type URL. */
+  resourceStates(): ReadonlyMap<string, readonly ResourceState[]> {
+    return new Map(this.#ordered.map(watch => [watch.cache.type.typeUrl, watch.resourceStates()]))
   }
 
   /** Takes one request off the wire. */
