@@ -32,6 +32,7 @@ const DISCOVERY_SERVICES = {
   'envoy/service/discovery/v3/ads.proto': ['envoy.service.discovery.v3.AggregatedDiscoveryService'],
   'envoy/service/cluster/v3/cds.proto': ['envoy.service.cluster.v3.ClusterDiscoveryService'],
   'envoy/service/endpoint/v3/eds.proto': ['envoy.service.endpoint.v3.EndpointDiscoveryService'],
+  'envoy/service/endpoint/v3/leds.proto': ['envoy.service.endpoint.v3.LocalityEndpointDiscoveryService'],
   'envoy/service/listener/v3/lds.proto': ['envoy.service.listener.v3.ListenerDiscoveryService'],
   'envoy/service/route/v3/rds.proto': [
     'envoy.service.route.v3.RouteDiscoveryService',

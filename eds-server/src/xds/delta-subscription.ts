@@ -55,7 +55,7 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
   #recallAll(versions: ReadonlyMap<string, string>): void {
     for (const [name, version] of versions) {
       // What it does not subscribe to is of no interest: it re-states all interest.
-      if (!this.isWildcard && !this.names.has(name)) continue
+      if (!this.covers(name)) continue
       this.#initialVersions.set(name, version)
       this.ledger.recall(name, version)
       this.dirty.add(name)

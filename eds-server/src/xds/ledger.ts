@@ -81,6 +81,11 @@ export class Ledger {
     return this.#told.has(name)
   }
 
+  isAccepted(name: string): boolean {
+    const told = this.#told.get(name)
+    return told !== undefined && told.state === 'accepted'
+  }
+
   isRejected(name: string): boolean {
     return this.#told.get(name)?.state === 'rejected'
   }

@@ -6,6 +6,16 @@ import type { ResourceType } from './resource-type.ts'
 /** The name that stands for every resource of the type. */
 export const WILDCARD = '*'
 
+/** Whether the name stands for every resource below it: `xdstp://authority/type/foo/*` (X-24). */
+export function isCollection(name: string): boolean {
+  return name.startsWith('xdstp:') && name.endsWith('/*')
+}
+
+/** The collection that a resource of this name is in; undefined for one that can be in none. */
+export function collectionOf(name: string): string | undefined {
+  return name.startsWith('xdstp:') ? `${name.slice(0, name.lastIndexOf('/'))}/*` : undefined
+}
+
 /** Resources that are sent together, with the version of them all. */
 export interface ResourceSet {
   readonly version: string

@@ -70,6 +70,12 @@ export const CLUSTER: ResourceType = resourceType(
     isRemovedLast: true,
   },
 )
+/** Endpoints one by one, of assignments that name a collection of them. */
+export const LB_ENDPOINT: ResourceType = resourceType(
+  'envoy.config.endpoint.v3.LbEndpoint',
+  'endpoint.v3.LocalityEndpointDiscoveryService',
+  { isRemovedLast: true },
+)
 export const LISTENER: ResourceType = resourceType(
   'envoy.config.listener.v3.Listener',
   'listener.v3.ListenerDiscoveryService',
@@ -110,6 +116,7 @@ export const EXTENSION_CONFIG: ResourceType = resourceType(
 export const RESOURCE_TYPES: readonly ResourceType[] = [
   CLUSTER,
   ENDPOINT,
+  LB_ENDPOINT,
   LISTENER,
   ROUTE,
   SCOPED_ROUTE,

@@ -7,7 +7,13 @@ import type { Clock, Timer } from '../clock.ts'
 import type { CacheGroups, Caches, Member } from './cache-groups.ts'
 import type { RequestError } from './discovery-request.ts'
 import type { NodeIdentity } from './node-grouping.ts'
-import type { Nack, ObservedStream, PendingState, TypeView } from './node-status.ts'
+import {
+  NACKED_NAMES,
+  type Nack,
+  type ObservedStream,
+  type PendingState,
+  type TypeView,
+} from './node-status.ts'
 import { type ResourceCache, type Watcher, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
 
@@ -94,7 +100,10 @@ export class RestSubscription implements Watcher, Member {
       told.misses += 1
       const suspicion = { code: 0, message: `suspected: asked again ${told.misses} times without it` }
       const isRefusal = error !== undefined || told.misses >= MISSES_OF_A_NACK
-      if (isRefusal) this.#nack = { version: told.version, ...(error ?? suspicion), at: this.#now() }
+      if (isRefusal) {
+        const resources = this.#names.slice(0, NACKED_NAMES)
+        this.#nack = { version: told.version, resources, ...(error ?? suspicion), at: this.#now() }
+      }
     }
   }
 

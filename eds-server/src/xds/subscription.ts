@@ -6,9 +6,9 @@
 import type { RequestError } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import { Ledger, type Verdict } from './ledger.ts'
-import type { PendingState } from './node-status.ts'
+import type { PendingState, ResourceState } from './node-status.ts'
 import { type Resource, versionOf } from './resource.ts'
-import { WILDCARD } from './resource-cache.ts'
+import { collectionOf, isCollection, WILDCARD } from './resource-cache.ts'
 import type { Interest, Plan, Source } from './subscription-ports.ts'
 
 /** gRPC clients take no message above 4 MiB: a response is cut between resources before that. */
@@ -70,7 +70,9 @@ export abstract class Subscription<Request> {
   }
 
   covers(name: string): boolean {
-    return this.#isWildcard || this.#names.has(name)
+    if (this.#isWildcard || this.#names.has(name)) return true
+    const collection = collectionOf(name)
+    return collection !== undefined && this.#names.has(collection)
   }
 
   /** The resource changed, or came, or went. */
@@ -117,6 +119,16 @@ export abstract class Subscription<Request> {
     return this.ledger.ackedRevision(name)
   }
 
+  /** Every resource that is subscribed or that the client may still have, each once. */
+  *states(): Generator<ResourceState> {
+    const covered = Array.from(this.source.names()).filter(name => this.covers(name))
+    for (const name of new Set([...covered, ...this.#names, ...this.ledger.names()])) {
+      const version = (this.source.get(name) ?? this.substitute(name))?.version ?? ''
+      const isSynced = this.ledger.isAccepted(name) && (this.ledger.versionOf(name) ?? '') === version
+      yield { name, version, state: isSynced ? 'SYNCED' : this.pendingState(name) }
+    }
+  }
+
   /** Where a name stands that the client has not ACKed as it is now. */
   pendingState(name: string): PendingState {
     if (name === WILDCARD) return this.refusesAny ? 'NACKED' : 'STALE'
@@ -131,7 +143,7 @@ export abstract class Subscription<Request> {
       const isNew = !this.#names.has(name)
       this.#names.add(name)
       // Before it is watched: whoever waits for all ACKs must see that one more is due.
-      this.need(name)
+      for (const each of this.#membersOf(name)) this.need(each)
       if (isNew) this.#interest.watch(name)
     } else if (!this.#isWildcard) {
       this.#isWildcard = true
@@ -145,9 +157,10 @@ export abstract class Subscription<Request> {
     if (name === WILDCARD) {
       if (!this.#isWildcard) return false
       this.#isWildcard = false
-      for (const each of [...this.ledger.names(), ...this.dirty]) this.#forgetUncovered(each)
+      this.#forgetAllUncovered()
     } else {
       if (!this.#names.delete(name)) return false
+      if (isCollection(name)) this.#forgetAllUncovered()
       this.#forgetUncovered(name)
     }
     this.#interest.unwatch(name)
@@ -212,11 +225,22 @@ export abstract class Subscription<Request> {
     if (this.ledger.renewAll(this.source.revision)) this.#interest.settled(WILDCARD)
   }
 
+  /** The resources of a collection; of an empty one, and of any other name, the name itself. */
+  #membersOf(name: string): string[] {
+    if (!isCollection(name)) return [name]
+    const members = Array.from(this.source.names()).filter(each => collectionOf(each) === name)
+    return members.length > 0 ? members : [name]
+  }
+
   #refuses(name: string): boolean {
     if (!this.ledger.isRejected(name)) return false
     const current = this.source.get(name) ?? this.substitute(name)
     // That something is gone has no content that could be refused.
     return current !== undefined && this.ledger.versionOf(name) === current.version
+  }
+
+  #forgetAllUncovered(): void {
+    for (const each of [...this.ledger.names(), ...this.dirty]) this.#forgetUncovered(each)
   }
 
   #forgetUncovered(name: string): void {

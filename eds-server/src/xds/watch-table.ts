@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts'
 import { AckWaiter } from './ack-waiter.ts'
 import type { AckReport } from './node-status.ts'
-import { type Watcher, WILDCARD } from './resource-cache.ts'
+import { collectionOf, type Watcher, WILDCARD } from './resource-cache.ts'
 
 const NOBODY: ReadonlySet<Watcher> = new Set()
 
@@ -15,7 +15,7 @@ export class WatchTable {
   }
 
   isWatched(name: string): boolean {
-    return this.#watchers.has(name) || this.#watchers.has(WILDCARD)
+    return this.#watchers.has(WILDCARD) || this.#namedBy(name).size > 0
   }
 
   add(name: string, watcher: Watcher): void {
@@ -40,9 +40,9 @@ export class WatchTable {
   /** Those who watch the name itself or everything. WILDCARD: whoever watches anything. */
   of(name: string): ReadonlySet<Watcher> {
     if (name === WILDCARD) return this.all()
-    const named = this.#watchers.get(name)
+    const named = this.#namedBy(name)
     const wild = this.#watchers.get(WILDCARD)
-    return named && wild ? new Set([...named, ...wild]) : (named ?? wild ?? NOBODY)
+    return wild && named.size > 0 ? new Set([...named, ...wild]) : (wild ?? named)
   }
 
   all(): ReadonlySet<Watcher> {
@@ -58,7 +58,7 @@ export class WatchTable {
     }
     const told = new Map<Watcher, string[]>()
     for (const name of names) {
-      for (const watcher of this.#watchers.get(name) ?? []) {
+      for (const watcher of this.#namedBy(name)) {
         const known = told.get(watcher)
         if (known) known.push(name)
         else told.set(watcher, [name])
@@ -87,6 +87,14 @@ export class WatchTable {
       this.#waiters.set(name, (this.#waiters.get(name) ?? new Set()).add(waiter))
       waiter.start(options.clock, options)
     })
+  }
+
+  /** Those who watch the name itself or its collection. */
+  #namedBy(name: string): ReadonlySet<Watcher> {
+    const named = this.#watchers.get(name) ?? NOBODY
+    const collection = collectionOf(name)
+    const members = collection === undefined ? undefined : this.#watchers.get(collection)
+    return members ? new Set([...named, ...members]) : named
   }
 
   /** Those of the name, and those who wait for everything. */

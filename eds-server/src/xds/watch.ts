@@ -2,7 +2,13 @@
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import type { Nack, PendingState, TypeView } from './node-status.ts'
+import {
+  NACKED_NAMES,
+  type Nack,
+  type PendingState,
+  type ResourceState,
+  type TypeView,
+} from './node-status.ts'
 import { type ResourceCache, type Watcher, WILDCARD } from './resource-cache.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
@@ -65,7 +71,8 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
     if (!verdict) return undefined
     const at = this.#owner.wallTime().toISOString()
     if (verdict.error) {
-      this.#nack = { version: verdict.version, ...verdict.error, at }
+      const resources = verdict.names.slice(0, NACKED_NAMES)
+      this.#nack = { version: verdict.version, resources, ...verdict.error, at }
     } else {
       this.#nack = undefined
       this.#ackedVersion = verdict.version
@@ -75,11 +82,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   }
 
   respond(nonce: string): Response | undefined {
-    const wasBehind = this.subscription.isBehind
-    const response = this.subscription.respond(nonce)
-    // What was to be told is known already, or no longer asked for.
-    if (!response && wasBehind && !this.subscription.isBehind) this.settled(WILDCARD)
-    return response
+    return this.subscription.respond(nonce)
   }
 
   close(): void {
@@ -99,6 +102,14 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt } : {}),
       ...(this.#nack ? { nack: this.#nack } : {}),
     }
+  }
+
+  /** Where each resource stands that the client is to have, or was told to be gone. */
+  resourceStates(): ResourceState[] {
+    const message = this.#nack?.message
+    return Array.from(this.subscription.states(), each =>
+      each.state === 'NACKED' && message !== undefined ? { ...each, error: message } : each,
+    )
   }
 
   #state(): TypeView['state'] {

@@ -8,7 +8,7 @@ import type { ClientGate, GatedStream } from './client-gate.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import type { ObservedStream, TypeView } from './node-status.ts'
+import type { ObservedStream, ResourceState, TypeView } from './node-status.ts'
 import { checkCount, checkNames, meantType, Refusal } from './request-check.ts'
 import type { ResourceCache } from './resource-cache.ts'
 import { CLUSTER, RESOURCE_TYPES } from './resource-type.ts'
@@ -17,6 +17,9 @@ import { type Protocol, STATUS, type StreamContext, type Transport } from './str
 import { StreamLog } from './stream-log.ts'
 import { Watch, type WatchOwner } from './watch.ts'
 import { MalformedMessage } from './wire-reader.ts'
+
+/** What clusters wait for. */
+const AWAITED = CLUSTER.awaits?.typeUrl
 
 /** A node id is any text; what is kept of it is bounded. */
 const KEPT_TEXT = 1024
@@ -91,6 +94,11 @@ export class XdsStream<Request extends CommonRequest>
 
   views(): TypeView[] {
     return this.#ordered.map(watch => watch.view(this.#protocol.name, this.#isAggregated))
+  }
+
+  /** By type URL. */
+  resourceStates(): ReadonlyMap<string, readonly ResourceState[]> {
+    return new Map(this.#ordered.map(watch => [watch.cache.type.typeUrl, watch.resourceStates()]))
   }
 
   /** Takes one request off the wire. */
@@ -192,6 +200,7 @@ export class XdsStream<Request extends CommonRequest>
     const verdict = watch.request(request)
     checkCount(watch.subscription.names.size, this.#context.limits)
     if (verdict) this.#note(typeUrl, verdict)
+    if (typeUrl === AWAITED) for (const name of verdict?.names ?? []) this.#gate?.answered(name)
     this.#leaveQueue ??= this.#context.admission.enter(() => {
       this.#isAdmitted = true
       this.flush()
@@ -243,17 +252,17 @@ export class XdsStream<Request extends CommonRequest>
     this.#isWritable = this.#transport.write(message)
     if (!this.#isWritable) this.#stallGuard.written()
     observer.responseSent?.(typeUrl, this.#protocol.name, message.length)
+    if (typeUrl === AWAITED) for (const { name } of response.resources) this.#gate?.told(name)
   }
 
   /** Sends again what the changed resources wait for, without waiting for their ACK: that comes after (X-33). */
   #wake(watch: Watch<Request>, response: Response): void {
-    const awaits = watch.cache.type.awaits
-    const awaited = awaits && this.#watches.get(awaits.typeUrl)
-    if (!awaited) return
-    for (const resource of response.changed) {
-      const name = awaits.nameOf(resource.any)
-      if (name !== undefined) awaited.subscription.resend(name)
-    }
+    const { awaits } = watch.cache.type
+    if (!awaits) return
+    const names = response.changed.flatMap(({ any }) => awaits.nameOf(any) ?? [])
+    const awaited = this.#watches.get(awaits.typeUrl)
+    for (const name of names) awaited?.subscription.resend(name)
+    if (!this.#isAggregated) this.#gate?.expect(names)
   }
 
   /** A stream that closes before any response makes clients back off (X-10): an empty one means nothing. */

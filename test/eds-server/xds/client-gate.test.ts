@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET } from '../../../eds-server/src/xds/resource-type.ts'
+import { cluster } from '../../conformance/resources.ts'
 import { type BenchClient, SnapshotBench, snapshotOf } from './snapshot-bench.ts'
 import { resource } from './watch-bench.ts'
 
@@ -87,6 +88,43 @@ for (const isDelta of [false, true]) {
     assert.deepEqual(client.told(), ['clusters x=1', 'secrets s=1'])
     client.ack(CLUSTER)
     assert.deepEqual(client.told(), ['listeners l=1', 'routes r=1'])
+  })
+}
+
+for (const isDelta of [false, true]) {
+  const form = isDelta ? 'delta' : 'sotw'
+  const changed = (seconds: number) =>
+    new Map([[CLUSTER.typeUrl, new Map([['c', cluster('c', { serviceName: 'a', seconds })]])]])
+  const withRoute = (seconds: number) => {
+    const { resources } = snapshotOf([ROUTE, `r=${seconds}`])
+    return { resources: new Map([...changed(seconds), ...resources]) }
+  }
+
+  test(`typed ${form}: routes wait until the endpoints of changed clusters are accepted, at most 5 s`, () => {
+    const endpoints = new LinearCache(ENDPOINT)
+    endpoints.set(resource(ENDPOINT, 'a', 'a=1'))
+    const bench = new SnapshotBench({ shared: [endpoints] })
+    bench.snapshots.set('', withRoute(1))
+    const { clusters, routes } = typed(bench, { isDelta })
+    const first = bench.open({ isDelta, type: ENDPOINT, peer: '127.0.0.1:3' })
+    first.ask(ENDPOINT, ['a'])
+    bench.snapshots.set('', withRoute(2))
+    clusters.ack()
+    // Sent before the cluster was: it does not make that warm (X-33).
+    first.ack()
+    assert.deepEqual(routes.told(), [])
+    const second = bench.open({ isDelta, type: ENDPOINT, peer: '127.0.0.1:4' })
+    second.ask(ENDPOINT, ['a'])
+    assert.deepEqual(routes.told(), [])
+    second.ack()
+    assert.deepEqual(routes.told(), ['routes r=2'])
+    routes.ack()
+    bench.snapshots.set('', withRoute(3))
+    clusters.ack()
+    bench.clock.advance(4_999)
+    assert.deepEqual(routes.told(), [])
+    bench.clock.advance(1)
+    assert.deepEqual(routes.told(), ['routes r=3'], 'nobody asked')
   })
 }
 

@@ -184,6 +184,7 @@ test('the group is decided by id, cluster or a key of the metadata; a node that 
 })
 
 test('endpoints of a snapshot lie over the shared ones, also for those who watch already', async () => {
+  const now = { timeoutMs: 0, signal: AbortSignal.abort() }
   const shared = new LinearCache(ENDPOINT)
   shared.set(resource(ENDPOINT, 'a', 'a=shared'))
   const bench = new SnapshotBench({ shared: [shared] })
@@ -199,11 +200,17 @@ test('endpoints of a snapshot lie over the shared ones, also for those who watch
   client.ack()
   assert.deepEqual(client.told(), [])
   assert.deepEqual(await shared.acked('a', { timeoutMs: 0 }), { subscribers: 1, acked: 1, pending: [] })
+  bench.snapshots.set('', snapshotOf([ENDPOINT, 'a=own again', 'b=own']))
+  shared.set(resource(ENDPOINT, 'a', 'a=hidden again'))
+  assert.equal((await shared.acked('a', now)).acked, 1, 'nobody waits for what nobody is sent')
+  client.ack()
+  assert.deepEqual(client.told(), ['endpoints a=own again'])
   bench.snapshots.set('', NO_RESOURCES)
   await bench.pass(1000)
   client.ack()
-  assert.deepEqual(client.told(), ['endpoints a=hidden -b'])
+  assert.deepEqual(client.told(), ['endpoints a=hidden again -b'])
   shared.set(resource(ENDPOINT, 'a', 'a=new'))
+  assert.equal((await shared.acked('a', now)).acked, 0, 'sent and not ACKed')
   const late = shared.acked('a', { timeoutMs: 5000 })
   client.ack()
   assert.deepEqual(await late, { subscribers: 1, acked: 1, pending: [] })
