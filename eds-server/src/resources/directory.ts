@@ -88,9 +88,10 @@ export class ResourceDirectory {
     await this.#looking
   }
 
+  /** The first event sets the time of the look: a writer that never rests does not put it off. */
   #wake(): void {
+    if (!this.#isWoken && !this.#looking) this.#schedule(REST_MS)
     this.#isWoken = true
-    if (!this.#looking) this.#schedule(REST_MS)
   }
 
   /** What dangled may have its target now. */
@@ -122,7 +123,9 @@ export class ResourceDirectory {
       if (!before || !(await this.#take(scan, before))) return
       this.#report(ITSELF, undefined)
     } catch (error) {
-      log.debug({ err: error, path }, 'the directory of resources could not be read')
+      const { code } = error as NodeJS.ErrnoException
+      if (code === undefined)
+        log.error({ err: error, path }, 'the directory of resources could not be taken in')
       // What is in force stays: a directory that is gone says nothing of what it held.
       this.#restlessSince = undefined
       this.#report(ITSELF, error instanceof RollcallError ? error : unreadable(ITSELF, error))

@@ -39,7 +39,8 @@ function valuesIn(text: string, file: string): Located[] {
     // A tag that is not known is only a warning to the parser.
     const [problem] = [...document.errors, ...document.warnings]
     if (problem) throw refusal(where, { path: '', reason: wordsOf(problem) })
-    return document.contents === null ? [] : { value: plain(document, where), where }
+    const value = plain(document, where)
+    return value === null ? [] : { value, where }
   })
   // Whoever replaces a file empties it first: what was in it is not gone (a deleted file is).
   if (located.length === 0) {

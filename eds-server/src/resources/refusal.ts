@@ -18,7 +18,7 @@ export function refusal(
 ): RollcallError {
   const { path, reason, value } = flaw
   const isScalar = value !== null && ['string', 'number', 'boolean'].includes(typeof value)
-  const parts = [where, path].filter(part => part !== '').join(': ')
+  const parts = [where, path].filter(part => part !== '').join(': ') || 'resource'
   const message = `${parts}: ${isScalar ? `${shown(value)} ` : ''}${reason}`
   return new RollcallError(code, message, { field: path || 'resource', ...(isScalar && { value }) })
 }
