@@ -60,6 +60,11 @@ export class Metrics {
     'Streams closed because the client read too slowly',
     [],
   )
+  readonly #secretsWithheld = this.#counter(
+    'rollcall_xds_secrets_withheld_total',
+    'Requests for secrets by clients beyond loopback',
+    [],
+  )
   readonly #acks = this.#counter('rollcall_xds_acks_total', 'Responses that clients took', ['type_url'])
   readonly #nacks = this.#counter('rollcall_xds_nacks_total', 'Responses that clients refused', ['type_url'])
   readonly #publication = this.#histogram(
@@ -166,6 +171,10 @@ export class Metrics {
 
   slowClientClosed(): void {
     this.#slowClients.inc()
+  }
+
+  secretsWithheld(): void {
+    this.#secretsWithheld.inc()
   }
 
   published(seconds: number): void {

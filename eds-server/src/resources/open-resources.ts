@@ -34,13 +34,18 @@ export async function openResources(options: ResourcesOptions): Promise<Resource
   const { directory: path, dataDir, secretsAllowed, clock, log, refused } = options
   const store = new ResourceStore()
   const admission = new Admission({ secretsAllowed })
+  const fileAdmission = new Admission({ secretsAllowed, confidentialTypesAllowed: true })
   const disk = dataDir === undefined ? memoryApiStore : new ApiFiles(join(dataDir, 'resources'))
   const stored = disk.load(admission)
   store.replace('api', stored.placed)
   const directory =
     path === undefined
       ? undefined
-      : new ResourceDirectory({ path, store, admission, clock, log, refused: () => refused('files') })
+      : new ResourceDirectory({
+          ...{ path, store, clock, log },
+          admission: fileAdmission,
+          refused: () => refused('files'),
+        })
   await directory?.open()
   store.open()
 

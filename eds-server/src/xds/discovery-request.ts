@@ -8,6 +8,8 @@ import { WireReader } from './wire-reader.ts'
 export interface Node extends NodeIdentity {
   readonly userAgent: string
   readonly userAgentVersion: string
+  /** Its metadata, an encoded `google.protobuf.Struct`; shares memory with the request. */
+  readonly metadataStruct?: Buffer | undefined
 }
 
 /** `error_detail`: its presence makes the request a NACK (X-13). */
@@ -48,6 +50,9 @@ const DELTA = {
 const NODE = { ID: 1, CLUSTER: 2, METADATA: 3, USER_AGENT: 6, USER_AGENT_VERSION: 7 } as const
 const ENTRY = { KEY: 1, VALUE: 2 } as const
 const STATUS = { CODE: 1, MESSAGE: 2 } as const
+
+/** Kept of what a client says to what it refuses. */
+const MESSAGE_BYTES = 4096
 
 const NO_VERSIONS: ReadonlyMap<string, string> = new Map()
 
@@ -100,9 +105,10 @@ export function decodeDeltaDiscoveryRequest(bytes: Uint8Array, wantsNode: boolea
 function decodeNode(bytes: Buffer): Node {
   const [id, cluster] = decodeTexts(bytes, NODE.ID, NODE.CLUSTER)
   const [userAgent, userAgentVersion] = decodeTexts(bytes, NODE.USER_AGENT, NODE.USER_AGENT_VERSION)
-  const node = { id, cluster, userAgent, userAgentVersion }
   const struct = decodeMetadata(bytes)
-  return struct ? { ...node, metadata: key => textInStruct(struct, key) } : node
+  const node = { id, cluster, userAgent, userAgentVersion }
+  if (!struct) return node
+  return { ...node, metadataStruct: struct, metadata: key => textInStruct(struct, key) }
 }
 
 /** Still encoded: read only where it decides the group of the node. */
@@ -134,7 +140,8 @@ function decodeError(bytes: Buffer): RequestError {
   let message = ''
   while (reader.next()) {
     if (reader.field === STATUS.CODE) code = reader.uint()
-    else if (reader.field === STATUS.MESSAGE) message = reader.string()
+    // Kept and shown as long as the refusal stands.
+    else if (reader.field === STATUS.MESSAGE) message = reader.bytes().subarray(0, MESSAGE_BYTES).toString()
     else reader.skip()
   }
   return { code, message }

@@ -21,7 +21,7 @@ import { DELTA } from './delta-stream.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import { ResponseEncoder } from './discovery-response.ts'
 import { connect, type RawCall } from './grpc-transport.ts'
-import { NodeStatus, type NodeView } from './node-status.ts'
+import { type ClientStatus, NodeStatus, type NodeView } from './node-status.ts'
 import { packageDefinition, rawService } from './protos.ts'
 import { SideCalls } from './side-calls.ts'
 import { SOTW } from './sotw-stream.ts'
@@ -131,6 +131,11 @@ export class XdsServer {
   /** What every connected client has. */
   nodes(): NodeView[] {
     return this.#context.status.nodes()
+  }
+
+  /** The same, with each resource that they have. */
+  clients(): ClientStatus[] {
+    return this.#context.status.clients()
   }
 
   /**

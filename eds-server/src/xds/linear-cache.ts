@@ -23,18 +23,21 @@ export interface LinearCacheOptions {
    * now. Default: nothing.
    */
   readonly demand?: (name: string) => void
-  /** For the deadlines of `acked`. Default: the system's clock. */
+  /** For the deadlines of `acked` and the times of changes. Default: the system's clock. */
   readonly clock?: Clock
 }
 
 interface Entry {
   readonly resource: Resource
   readonly revision: number
+  /** Wall time, milliseconds. */
+  readonly changedAt: number
 }
 
 export class LinearCache implements ResourceCache {
   readonly type: ResourceType
   readonly #options: LinearCacheOptions
+  readonly #clock: Clock
   readonly #entries: Map<string, Entry>
   /** Revisions of deletions that somebody watched. */
   readonly #deleted: Map<string, number>
@@ -46,6 +49,7 @@ export class LinearCache implements ResourceCache {
   constructor(type: ResourceType, options: LinearCacheOptions = {}, origin?: LinearCache) {
     this.type = type
     this.#options = options
+    this.#clock = options.clock ?? systemClock
     this.#entries = new Map(origin ? origin.#entries : [])
     this.#deleted = new Map(origin ? origin.#deleted : [])
     this.#revision = origin?.revision ?? 0
@@ -97,6 +101,10 @@ export class LinearCache implements ResourceCache {
     return this.#entries.get(name)?.revision ?? this.#deleted.get(name) ?? 0
   }
 
+  changedAt(name: string): number | undefined {
+    return this.#entries.get(name)?.changedAt
+  }
+
   placeholder(name: string): Resource | undefined {
     return this.#options.placeholder?.(name)
   }
@@ -140,15 +148,15 @@ export class LinearCache implements ResourceCache {
    */
   acked(name: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<AckReport> {
     const revision = name === WILDCARD ? 0 : this.revisionOf(name)
-    const { clock = systemClock } = this.#options
-    return this.#watches.acked(name, revision, { ...options, clock })
+    return this.#watches.acked(name, revision, { ...options, clock: this.#clock })
   }
 
   #set(resource: Resource): boolean {
     if (this.get(resource.name)?.version === resource.version) return false
     this.#deleted.delete(resource.name)
     this.#revision += 1
-    this.#entries.set(resource.name, { resource, revision: this.#revision })
+    const changedAt = this.#clock.wallTime().getTime()
+    this.#entries.set(resource.name, { resource, revision: this.#revision, changedAt })
     return true
   }
 

@@ -1,4 +1,5 @@
 /** What a request must keep to, and how a stream is refused that does not. */
+import type { RequestError } from './discovery-request.ts'
 import { STATUS, type StreamLimits } from './stream-context.ts'
 
 /** A request that ends its stream with this status. */
@@ -20,6 +21,11 @@ export function meantType(requested: string, implied: string | undefined): strin
     throw new Refusal(STATUS.INVALID_ARGUMENT, `type_url is not that of this service, ${implied}`)
   }
   return typeUrl
+}
+
+/** A refusal may quote what was refused: of a response that holds a secret only the code is kept (F66). */
+export function withheld({ code }: RequestError): RequestError {
+  return { code, message: 'not repeated: it may quote a secret; the log of the client has the reason' }
 }
 
 export function checkNames(names: Iterable<string>, limits: StreamLimits): void {

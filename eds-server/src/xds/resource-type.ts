@@ -21,6 +21,8 @@ export interface ResourceType {
   readonly refersToClusters: boolean
   /** May be in use by resources of other types, so it is removed after they have changed. */
   readonly isRemovedLast: boolean
+  /** Secrets: only for clients that nobody can overhear (F62), and never shown (F66). */
+  readonly isConfidential: boolean
 }
 
 export interface Awaited {
@@ -43,6 +45,7 @@ function resourceType(message: string, service: string, properties: Properties =
     refersToOthers: false,
     refersToClusters: false,
     isRemovedLast: false,
+    isConfidential: false,
     ...properties,
   }
 }
@@ -99,7 +102,7 @@ export const VIRTUAL_HOST: ResourceType = resourceType(
 export const SECRET: ResourceType = resourceType(
   'envoy.extensions.transport_sockets.tls.v3.Secret',
   'secret.v3.SecretDiscoveryService',
-  { restName: 'secrets', isRemovedLast: true },
+  { restName: 'secrets', isRemovedLast: true, isConfidential: true },
 )
 export const RUNTIME: ResourceType = resourceType(
   'envoy.service.runtime.v3.Runtime',

@@ -12,12 +12,19 @@ export interface Resource {
   readonly version: string
   /** The encoded `google.protobuf.Any` that holds the message. */
   readonly any: Buffer
+  /** It holds a secret: it is not shown, and neither are words of others that may quote it (F66). */
+  readonly isConfidential: boolean
 }
 
 /** Wraps an encoded message of the given type as a resource. */
-export function createResource(type: ResourceType, name: string, message: Uint8Array): Resource {
+export function createResource(
+  type: ResourceType,
+  name: string,
+  message: Uint8Array,
+  isConfidential: boolean = type.isConfidential,
+): Resource {
   const any = Buffer.concat([stringField(1, type.typeUrl), bytesField(2, message)])
-  return { name, version: digest(message), any }
+  return { name, version: digest(message), any, isConfidential }
 }
 
 /** The version of a set of resources, which does not depend on their order. One resource: its own version. */

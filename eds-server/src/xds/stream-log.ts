@@ -1,6 +1,7 @@
 /** What is logged of one stream: who, and what clients say cut to a size that no client decides. */
 import type { Logger } from 'pino'
 import type { Verdict } from './ledger.ts'
+import { SECRETS_WITHHELD } from './secrecy.ts'
 
 const TEXT = 200
 const MESSAGE = 1024
@@ -10,6 +11,7 @@ export class StreamLog {
   readonly #logger: Logger
   readonly #who: () => { node: string; peer: string }
   #hasLoggedSilence = false
+  #hasLoggedSecrets = false
 
   constructor(logger: Logger, who: () => { node: string; peer: string }) {
     this.#logger = logger
@@ -30,6 +32,12 @@ export class StreamLog {
     if (this.#hasLoggedSilence) return
     this.#hasLoggedSilence = true
     this.#logger.info({ ...this.#who(), typeUrl: typeUrl.slice(0, TEXT) }, 'nothing of this type here')
+  }
+
+  secretsWithheld(typeUrl: string): void {
+    if (this.#hasLoggedSecrets) return
+    this.#hasLoggedSecrets = true
+    this.#logger.warn({ ...this.#who(), typeUrl }, SECRETS_WITHHELD)
   }
 
   stalled(afterMs: number): void {

@@ -8,10 +8,11 @@ import type { ClientGate, GatedStream } from './client-gate.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import type { ObservedStream, ResourceState, TypeView } from './node-status.ts'
+import type { ObservedStream, TypeStatus, TypeView } from './node-status.ts'
 import { checkCount, checkNames, meantType, Refusal } from './request-check.ts'
 import type { ResourceCache } from './resource-cache.ts'
 import { CLUSTER, RESOURCE_TYPES } from './resource-type.ts'
+import { isLoopbackPeer, SECRETS_WITHHELD } from './secrecy.ts'
 import { StallGuard } from './stall-guard.ts'
 import { type Protocol, STATUS, type StreamContext, type Transport } from './stream-context.ts'
 import { StreamLog } from './stream-log.ts'
@@ -23,6 +24,8 @@ const AWAITED = CLUSTER.awaits?.typeUrl
 
 /** A node id is any text; what is kept of it is bounded. */
 const KEPT_TEXT = 1024
+/** Of larger metadata nothing is kept, and no operator can choose a node by it. */
+const KEPT_METADATA = 16 * 1024
 
 export class XdsStream<Request extends CommonRequest>
   implements ObservedStream, WatchOwner, Member, GatedStream
@@ -96,9 +99,8 @@ export class XdsStream<Request extends CommonRequest>
     return this.#ordered.map(watch => watch.view(this.#protocol.name, this.#isAggregated))
   }
 
-  /** By type URL. */
-  resourceStates(): ReadonlyMap<string, readonly ResourceState[]> {
-    return new Map(this.#ordered.map(watch => [watch.cache.type.typeUrl, watch.resourceStates()]))
+  *types(): Generator<TypeStatus> {
+    for (const watch of this.#ordered) yield watch.status(this.#protocol.name, this.#isAggregated)
   }
 
   /** Takes one request off the wire. */
@@ -190,6 +192,10 @@ export class XdsStream<Request extends CommonRequest>
     if (!this.#node) this.#introduce(request.node)
     const typeUrl = meantType(request.typeUrl, this.#impliedTypeUrl)
     const cache = this.#caches.get(typeUrl)
+    if (cache?.type.isConfidential && !isLoopbackPeer(this.peer)) {
+      this.#withhold(typeUrl)
+      return
+    }
     if (!cache) {
       // Not an error: silence lets the client keep what it has of the type.
       this.#log.silence(typeUrl)
@@ -206,6 +212,16 @@ export class XdsStream<Request extends CommonRequest>
       this.flush()
     })
     this.flush()
+  }
+
+  /**
+   * Nothing here is encrypted: beyond loopback a secret could be read on the way (F62). What else an aggregated stream
+   * carries goes on.
+   */
+  #withhold(typeUrl: string): void {
+    this.#context.observer.secretsWithheld?.()
+    this.#log.secretsWithheld(typeUrl)
+    if (!this.#isAggregated) throw new Refusal(STATUS.PERMISSION_DENIED, SECRETS_WITHHELD)
   }
 
   /** The first request says who the client is, and with that which caches are its own. */
@@ -291,11 +307,14 @@ export class XdsStream<Request extends CommonRequest>
 }
 
 function bounded(node: Node | undefined): Node {
+  const struct = node?.metadataStruct
   const cut = (text: string | undefined): string => (text ?? '').slice(0, KEPT_TEXT)
   return {
     id: cut(node?.id),
     cluster: cut(node?.cluster),
     userAgent: cut(node?.userAgent),
     userAgentVersion: cut(node?.userAgentVersion),
+    // A copy: the request around it is 61 KB.
+    metadataStruct: struct && struct.length <= KEPT_METADATA ? Buffer.from(struct) : undefined,
   }
 }

@@ -4,7 +4,7 @@ import { buildAssignment } from '../../../eds-server/src/endpoints/endpoint-buil
 import { Publisher } from '../../../eds-server/src/endpoints/publisher.ts'
 import { Registry } from '../../../eds-server/src/registry/registry.ts'
 import { memoryStore } from '../../../eds-server/src/registry/store.ts'
-import { discoveryOf } from '../../../eds-server/src/server.ts'
+import { discoveryOf } from '../../../eds-server/src/served-discovery.ts'
 import { FetchServer } from '../../../eds-server/src/xds/fetch.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { createResource } from '../../../eds-server/src/xds/resource.ts'
