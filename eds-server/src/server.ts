@@ -58,7 +58,7 @@ export async function startServer(
     metrics,
     logger,
     clock,
-    delivery: new Delivery({ clock, registry, publisher, cache: endpoints }),
+    delivery: new Delivery({ clock, registry, publisher, cache: endpoints, hasPast: registry.hasPast }),
     discovery: discovery.fetches,
     resources: resources.api,
     clientConfig: discovery.clientConfig,

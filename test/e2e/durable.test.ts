@@ -111,7 +111,9 @@ describe('the store, the gate and the freeze, with real processes', () => {
 
   test(
     'F26: on a full disk it goes on serving, refuses what it cannot keep, and recovers by itself',
-    inWorld(fullDisk),
+    inWorld(async (world, t) => {
+      await fullDisk(world, t)
+    }),
   )
 
   test(

@@ -161,7 +161,7 @@ describe('resources as data, with real processes', () => {
         const { static_resources: held } = parse(readFileSync(join(ROOT, 'envoy', file), 'utf8'))
         const types = { clusters: clusterNamed(''), listeners: listenerWith({}) }
         for (const [plural, { '@type': type }] of Object.entries(types)) {
-          for (const each of held[plural]) placed({ '@type': type, ...each }, { source: file })
+          for (const each of held[plural] ?? []) placed({ '@type': type, ...each }, { source: file })
         }
       }
       placed(routesTo('r', 'a'))

@@ -1,9 +1,9 @@
 /** Kills and restarts of the EDS server under traffic, and what Envoy and its clients saw of them. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { quantile } from '../../scripts/bench/stats.ts'
-import { describeReport } from '../../scripts/processes/load-report.ts'
 import type { HistoryEvent } from '../history/history.ts'
 import { watchMembers } from '../world/members.ts'
+import type { WorldEnvoy } from '../world/world.ts'
 import type { Outcome } from './scenario.ts'
 import { REGISTRY_STARTED, type Stage } from './stage.ts'
 
@@ -13,8 +13,8 @@ export interface ChurnOptions {
   downMs?: number
   /** Milliseconds that a server lives before it is killed; default: until Envoy is connected and in sync. */
   livesMs?: () => number
-  /** Called while the server is down. */
-  betweenLives?: () => void
+  /** Called when the server is down. */
+  betweenLives?: (envoy: WorldEnvoy) => void | Promise<void>
   signal?: NodeJS.Signals
   ratePerSecond?: number
   /** Default 3s. */
@@ -29,6 +29,8 @@ export interface ChurnOutcome extends Outcome {
 }
 
 const FLEET = 3
+/** So many times are listed, more are summed up. */
+const FEW = 5
 
 /** Three upstreams behind an Envoy, a load on it, and so many kills. */
 export async function churn(stage: Stage, options: ChurnOptions): Promise<ChurnOutcome> {
@@ -45,7 +47,7 @@ export async function churn(stage: Stage, options: ChurnOptions): Promise<ChurnO
   const recoveredMs: number[] = []
   for (let cycle = 0; cycle < cycles; cycle++) {
     await stage.killRegistry(signal)
-    betweenLives?.()
+    await betweenLives?.(envoy)
     await delay(downMs)
     const startedAt = performance.now()
     await stage.startRegistry()
@@ -56,7 +58,7 @@ export async function churn(stage: Stage, options: ChurnOptions): Promise<ChurnO
       recoveredMs.push(performance.now() - startedAt)
     }
   }
-  const { reports, broken } = await stage.finish()
+  const { traffic, broken } = await stage.finish()
   const fewest = await watch.stop()
   const membershipChanges = (await changes()) - changesBefore
   if (fewest < FLEET || membershipChanges > 0) {
@@ -64,7 +66,7 @@ export async function churn(stage: Stage, options: ChurnOptions): Promise<ChurnO
   }
   const firstAckMs = timesToFirstAck(stage.history.events)
   const measured = [
-    ...reports.map(describeReport),
+    traffic,
     `fewest members ${fewest} of ${FLEET}, ${membershipChanges} membership changes`,
     `first ACK: ${describeTimes(firstAckMs)}; warm and in sync: ${describeTimes(recoveredMs)}`,
   ].join('; ')
@@ -85,6 +87,7 @@ function timesToFirstAck(history: readonly HistoryEvent[]): number[] {
 }
 
 export function describeTimes(times: readonly number[]): string {
+  if (times.length <= FEW) return `${times.map(time => time.toFixed(0)).join(', ')} ms`
   const at = (share: number): string => quantile(times, share).toFixed(0)
   return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms`
 }

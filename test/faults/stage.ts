@@ -22,8 +22,8 @@ const RATE = 500
 export const REGISTRY_STARTED = 'registry started'
 
 export interface Ending {
-  /** In the order in which the loads were started. */
-  readonly reports: LoadReport[]
+  /** `0 of 12,345 requests failed (500/s)`, for each load. */
+  readonly traffic: string
   /** Violations in the history, and failed requests. */
   readonly broken: string[]
 }
@@ -167,6 +167,14 @@ export class Stage {
     }
     this.history.record({ kind: 'settled', service: SERVICE, addresses: await this.addresses() })
     const failures = reports.filter(({ failed }) => failed > 0).map(describeReport)
-    return { reports, broken: [...validate(this.history.events), ...failures] }
+    return {
+      traffic: reports.map(shortly).join(', '),
+      broken: [...validate(this.history.events), ...failures],
+    }
   }
+}
+
+function shortly({ failed, requests, seconds }: LoadReport): string {
+  const rate = Math.round(requests / seconds)
+  return `${failed.toLocaleString('en-US')} of ${requests.toLocaleString('en-US')} requests failed (${rate}/s)`
 }

@@ -1,11 +1,13 @@
 /** The witness passes discovery on unchanged, in all four forms, and knows what was sent and what was accepted. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ENDPOINT } from '../../eds-server/src/xds/resource-type.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { FORMS, formName, RawClient } from '../conformance/raw-client.ts'
 import { assignment } from '../conformance/resources.ts'
 import { TestServer } from '../conformance/server.ts'
+import { decodeAssignment } from '../world/assignments.ts'
 import type { Sighting } from './history.ts'
 import { Witness } from './witness.ts'
 
@@ -46,19 +48,58 @@ describe('the witness', () => {
     })
   }
 
+  const SOTW = { protocol: 'sotw', aggregated: false } as const
+
   test('cut, it passes nothing on, not even an end; healed, what was on its way arrives', async () => {
     await using server = await TestServer.start()
     await using witness = await Witness.start(server.port, () => undefined)
     using client = new RawClient(witness.port)
     server.endpoints.set(assignment('s', 8081))
-    const stream = client.stream({ protocol: 'sotw', aggregated: false }, ENDPOINT)
+    const stream = client.stream(SOTW, ENDPOINT)
     stream.subscribe(['s'])
     stream.ack(await stream.next())
     witness.cut()
     server.endpoints.set(assignment('s', 8082))
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await delay(100)
     assert.equal(stream.pending, 0)
     witness.heal()
-    assert.equal((await stream.next()).names.length, 0)
+    await stream.next()
+  })
+
+  test('slow, it keeps the order', async () => {
+    await using server = await TestServer.start()
+    await using witness = await Witness.start(server.port, () => undefined)
+    using client = new RawClient(witness.port)
+    server.endpoints.set(assignment('s', 8081))
+    witness.delay(50)
+    const stream = client.stream(SOTW, ENDPOINT)
+    const startedAt = performance.now()
+    stream.subscribe(['s'])
+    const first = await stream.next()
+    assert.ok(performance.now() - startedAt >= 100, 'there and back')
+    stream.ack(first)
+    server.endpoints.set(assignment('s', 8082))
+    assert.notEqual((await stream.next()).version, first.version)
+  })
+
+  test('spoils one endpoint and records what was sent', async () => {
+    const seen: Sighting[] = []
+    await using server = await TestServer.start()
+    await using witness = await Witness.start(server.port, sighting => seen.push(sighting))
+    using client = new RawClient(witness.port)
+    witness.spoil(30_000)
+    server.endpoints.set(assignment('s', 20_000, 30_000))
+    const stream = client.stream(SOTW, ENDPOINT)
+    stream.subscribe(['s'])
+    const [message = Buffer.alloc(0)] = (await stream.next()).messages
+    const endpoints = decodeAssignment(message).endpoints?.[0]?.lb_endpoints ?? []
+    const ports = endpoints.map(({ endpoint }) => endpoint.address.socket_address.port_value)
+    assert.equal(ports[0], 20_000)
+    assert.ok((ports[1] ?? 0) > 65_535, String(ports))
+    const sent = seen.find(each => each.kind === 'sent')
+    assert.deepEqual(
+      sent?.endpoints?.map(({ address }) => address),
+      ['127.0.0.1:20000', '127.0.0.1:30000'],
+    )
   })
 })

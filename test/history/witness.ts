@@ -1,10 +1,12 @@
 /**
  * A wire between Envoys and the EDS server's gRPC port: passes every byte as it is and records what the assignments
  * and their ACKs were. Either side's end is passed on, so a server that dies looks as it does without a witness; a
- * new server on the same port is reached by the next connection. On demand the wire is slow or silently cut.
+ * new server on the same port is reached by the next connection. On demand the wire is slow, silently cut, or spoils what it
+ * passes on.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { stringField, uintField } from '../../eds-server/src/xds/wire.ts'
 import { DiscoveryTap } from './discovery-tap.ts'
 import type { Sighting } from './history.ts'
 
@@ -21,6 +23,7 @@ export class Witness implements AsyncDisposable {
   #count = 0
   #whole: Deferred | undefined
   #delayMs = 0
+  #spoiled: number | undefined
 
   private constructor(serverPort: number, record: (sighting: Sighting) => void) {
     this.#serverPort = serverPort
@@ -59,6 +62,14 @@ export class Witness implements AsyncDisposable {
   /** Everything arrives so much later, in order. 0: at once. */
   delay(ms: number): void {
     this.#delayMs = ms
+  }
+
+  /**
+   * From now on assignments with an endpoint of 127.0.0.1 at this port, 16,384 or more, reach their Envoy with a port
+   * that does not exist, which Envoy refuses. undefined: none. What is recorded is what the server sent.
+   */
+  spoil(port: number | undefined): void {
+    this.#spoiled = port
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,7 +113,7 @@ export class Witness implements AsyncDisposable {
       later(() => {
         if (to.destroyed) return
         seen(bytes)
-        if (to.write(bytes)) return
+        if (to.write(this.#asPassedOn(bytes))) return
         from.pause()
         to.once('drain', () => from.resume())
       }),
@@ -112,6 +123,23 @@ export class Witness implements AsyncDisposable {
     from.on('error', () => later(() => to.resetAndDestroy()))
     from.once('close', () => later(() => to.destroySoon()))
   }
+
+  /** The port is a varint of three bytes: changing its last one keeps every length as it is. */
+  #asPassedOn(bytes: Buffer): Buffer {
+    if (this.#spoiled === undefined) return bytes
+    const address = socketAddress(this.#spoiled)
+    const spoiled = Buffer.from(bytes)
+    for (let at = spoiled.indexOf(address); at >= 0; at = spoiled.indexOf(address, at + 1)) {
+      spoiled[at + address.length - 1] = 0x7f
+    }
+    return spoiled
+  }
+}
+
+/** The fields `address` and `port_value` of a SocketAddress. */
+function socketAddress(port: number): Buffer {
+  if (port < 16_384) throw new Error(`port ${port} is not a varint of three bytes`)
+  return Buffer.concat([stringField(2, '127.0.0.1'), uintField(3, port)])
 }
 
 interface Deferred {

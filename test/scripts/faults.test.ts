@@ -23,9 +23,7 @@ test('every fault of the catalogue has a scenario, or is shown as still to be wr
 })
 
 test('every row of the results is of a scenario that is still there', () => {
-  const stale = measuredIds().flatMap(id =>
-    readRows(id).filter(({ what }) => !SOURCE.includes(`'${what.replaceAll("'", "\\'")}'`)),
-  )
+  const stale = measuredIds().flatMap(id => readRows(id).filter(({ what }) => !SOURCE.includes(what)))
   assert.deepEqual(stale, [])
 })
 
@@ -33,7 +31,7 @@ test('docs/faults.md has every fault of the catalogue and shows the results', ()
   const page = readFileSync(PAGE, 'utf8')
   // The page is formatted; columns are as wide as their widest cell.
   const plain = (text: string): string => text.replace(/ +/g, ' ').replace(/-{3,}/g, '---')
-  assert.equal(plain(page), plain(renderPage()), 'out of date: run npm run test:faults -- --publish')
+  assert.ok(plain(page) === plain(renderPage()), 'out of date: run npm run test:faults -- --publish')
   const shown = new Set(Array.from(page.matchAll(/^\| (F\d\d) \|/gm), match => match[1]))
   assert.deepEqual(
     CATALOGUE.filter(id => !shown.has(id)),

@@ -1,4 +1,4 @@
-/** Whether the server is warm, and how many members Envoy has had. */
+/** Whether the server is warm and Envoy connected, and how many members Envoy has had. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EdsServer } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
@@ -8,6 +8,13 @@ export async function ready({ url }: Pick<EdsServer, 'url'>): Promise<void> {
   await until('the server is warm', async () => (await fetch(`${url}/readyz`)).status === 200, {
     withinMs: 40_000,
   })
+}
+
+/** Whether Envoy has its discovery stream. The gauge belongs to the mux, so its prefix differs with the bootstrap. */
+export async function isConnected({ admin }: WorldEnvoy): Promise<boolean> {
+  const gauges = await admin.stats('(^|\\.)control_plane\\.connected_state$')
+  if (gauges.size === 0) throw new Error('Envoy has no gauge control_plane.connected_state')
+  return [...gauges.values()].every(value => value === 1)
 }
 
 /** Resolves, when stopped, with the smallest number of hosts that Envoy had, looked at each 20 ms. */

@@ -10,10 +10,10 @@ import {
 } from '@grpc/grpc-js'
 import { RollcallError } from '../errors.ts'
 import { type ClientStatusRequest, clientStatus, decodeRequest } from './client-status.ts'
-import type { SideService } from './grpc-server.ts'
 import { messageRegistry } from './message-registry.ts'
 import type { ClientStatus } from './node-status.ts'
 import { packageDefinition } from './protos.ts'
+import type { SideService } from './side-services.ts'
 
 const SERVICE = 'envoy.service.status.v3.ClientStatusDiscoveryService'
 const GRPC_BYTES_MAX = 32 * 1024 * 1024

@@ -3,29 +3,15 @@
  * change takes the next revision, so that "has ACKed what is held now, or something newer" is one comparison.
  */
 import { type Clock, systemClock } from '../clock.ts'
+import type { LinearCacheOptions } from './linear-cache-options.ts'
+import { LostWatcher, LostWatchers } from './lost-watchers.ts'
 import type { AckReport } from './node-status.ts'
 import { type Resource, versionOf } from './resource.ts'
-import { type ResourceCache, type ResourceSet, type Watcher, WILDCARD } from './resource-cache.ts'
+import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
+import { Unacked } from './unacked.ts'
 import { WatchTable } from './watch-table.ts'
-
-export interface LinearCacheOptions {
-  /** What a SotW client is told of a name that was never set (X-40, X-68). Default: nothing, it is kept waiting. */
-  readonly placeholder?: (name: string) => Resource | undefined
-  /**
-   * Says whether a name is withheld from a client that shows this version of an earlier stream (empty: none): it
-   * is neither sent nor told as removed, until `release()` asks again. Asked with WILDCARD for a whole
-   * subscription; state of the world for types with full state is withheld in no other way. Default: nothing is.
-   */
-  readonly hold?: (name: string, clientVersion: string) => boolean
-  /**
-   * Called before a name, or WILDCARD, is watched: whoever fills the cache only where somebody watches does so
-   * now. Default: nothing.
-   */
-  readonly demand?: (name: string) => void
-  /** For the deadlines of `acked` and the times of changes. Default: the system's clock. */
-  readonly clock?: Clock
-}
+import type { Watcher } from './watcher.ts'
 
 interface Entry {
   readonly resource: Resource
@@ -36,12 +22,14 @@ interface Entry {
 
 export class LinearCache implements ResourceCache {
   readonly type: ResourceType
+  readonly unacked: Unacked
   readonly #options: LinearCacheOptions
   readonly #clock: Clock
   readonly #entries: Map<string, Entry>
   /** Revisions of deletions that somebody watched. */
   readonly #deleted: Map<string, number>
   readonly #watches = new WatchTable()
+  readonly #lost: LostWatchers
   #revision: number
   #all: ResourceSet | undefined
 
@@ -50,6 +38,8 @@ export class LinearCache implements ResourceCache {
     this.type = type
     this.#options = options
     this.#clock = options.clock ?? systemClock
+    this.unacked = new Unacked(this.#clock)
+    this.#lost = new LostWatchers(this.#clock, (name, lost) => this.unwatch(name, lost))
     this.#entries = new Map(origin ? origin.#entries : [])
     this.#deleted = new Map(origin ? origin.#deleted : [])
     this.#revision = origin?.revision ?? 0
@@ -129,6 +119,15 @@ export class LinearCache implements ResourceCache {
   watch(name: string, watcher: Watcher): void {
     this.demand(name)
     this.#watches.add(name, watcher)
+    this.#lost.returned(name, watcher)
+  }
+
+  lose(names: readonly string[], watcher: Watcher): void {
+    const lost = new LostWatcher(watcher, names)
+    // Never without one of the two: who waits for ACKs would think that the client has gone.
+    for (const name of names) this.#watches.add(name, lost)
+    for (const name of names) this.unwatch(name, watcher)
+    this.#lost.add(lost)
   }
 
   unwatch(name: string, watcher: Watcher): void {
@@ -143,8 +142,8 @@ export class LinearCache implements ResourceCache {
 
   /**
    * Resolves with the report when every open subscription to the name has ACKed what the cache holds at the call,
-   * or something newer; else at the deadline or when the signal aborts. Streams that close stop counting, those
-   * that open meanwhile count too. WILDCARD: when every subscription has ACKed all that it covers.
+   * or something newer; else at the deadline or when the signal aborts. Streams that their client ends stop
+   * counting, those that open meanwhile count too; see `lose` for those that break. WILDCARD: when every subscription has ACKed all that it covers.
    */
   acked(name: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<AckReport> {
     const revision = name === WILDCARD ? 0 : this.revisionOf(name)

@@ -3,10 +3,12 @@
  * upper one has, else what the lower one has. Nothing is copied; a revision is the sum of both, which only rises.
  */
 import type { LinearCache } from './linear-cache.ts'
-import type { PendingState } from './node-status.ts'
+import type { LaggardState } from './node-status.ts'
 import { type Resource, versionOf } from './resource.ts'
-import type { ResourceCache, ResourceSet, Watcher } from './resource-cache.ts'
+import type { ResourceCache, ResourceSet } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
+import type { Unacked } from './unacked.ts'
+import type { Watcher } from './watcher.ts'
 
 export class MuxCache implements ResourceCache {
   readonly #upper: LinearCache
@@ -21,6 +23,10 @@ export class MuxCache implements ResourceCache {
 
   get type(): ResourceType {
     return this.#lower.type
+  }
+
+  get unacked(): Unacked {
+    return this.#lower.unacked
   }
 
   get revision(): number {
@@ -86,6 +92,14 @@ export class MuxCache implements ResourceCache {
     this.#lower.unwatch(name, layers.lower)
   }
 
+  lose(names: readonly string[], watcher: Watcher): void {
+    const layers = this.#watchers.get(watcher)
+    if (!layers) return
+    this.#watchers.delete(watcher)
+    this.#upper.lose(names, layers.upper)
+    this.#lower.lose(names, layers.lower)
+  }
+
   settled(name: string, watcher: Watcher): void {
     const layers = this.#watchers.get(watcher)
     if (!layers) return
@@ -137,7 +151,7 @@ class LayerWatcher implements Watcher {
     return acked < 0 ? acked : acked - this.#other.revisionOf(name)
   }
 
-  pendingState(name: string): PendingState {
+  pendingState(name: string): LaggardState {
     return this.#watcher.pendingState(name)
   }
 }

@@ -1,7 +1,8 @@
 /** What subscriptions, and all who read for clients, need of the resources of one type, whoever keeps them. */
-import type { PendingState } from './node-status.ts'
 import type { Resource } from './resource.ts'
 import type { ResourceType } from './resource-type.ts'
+import type { Unacked } from './unacked.ts'
+import type { Watcher } from './watcher.ts'
 
 /** The name that stands for every resource of the type. */
 export const WILDCARD = '*'
@@ -22,23 +23,9 @@ export interface ResourceSet {
   readonly resources: readonly Resource[]
 }
 
-/** One subscription of one client, as a cache sees it. */
-export interface Watcher {
-  readonly node: string
-  readonly cluster: string
-  /** These changed, came or went, all at one time. */
-  changed(names: readonly string[]): void
-  released(): void
-  /**
-   * The newest revision of the name that the client ACKed; -1 for none. WILDCARD: Infinity when the client has
-   * accepted all that it watches, as it is now; else -1.
-   */
-  ackedRevision(name: string): number
-  pendingState(name: string): PendingState
-}
-
 export interface ResourceCache {
   readonly type: ResourceType
+  readonly unacked: Unacked
   /** The revision of the newest change of any name. */
   readonly revision: number
   get(name: string): Resource | undefined
@@ -61,6 +48,8 @@ export interface ResourceCache {
   /** Registers interest in a name, or in all by WILDCARD. */
   watch(name: string, watcher: Watcher): void
   unwatch(name: string, watcher: Watcher): void
+  /** The watcher's stream broke: it counts on, as disconnected, until its node watches again or is given up. */
+  lose(names: readonly string[], watcher: Watcher): void
   /** A watcher tells that a client ACKed the name, or by WILDCARD that it may have ACKed any. */
   settled(name: string, watcher: Watcher): void
 }

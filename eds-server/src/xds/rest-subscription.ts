@@ -16,8 +16,9 @@ import {
   type TypeView,
 } from './node-status.ts'
 import { withheld } from './request-check.ts'
-import { type ResourceCache, type ResourceSet, type Watcher, WILDCARD } from './resource-cache.ts'
+import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
+import type { Watcher } from './watcher.ts'
 
 interface Told {
   readonly version: string

@@ -1,14 +1,15 @@
 /** Who watches which names of one cache, and who waits for their ACKs. */
 import type { Clock } from '../clock.ts'
-import { AckWaiter } from './ack-waiter.ts'
+import { AckWaiter, AckWaiters } from './ack-waiter.ts'
 import type { AckReport } from './node-status.ts'
-import { collectionOf, type Watcher, WILDCARD } from './resource-cache.ts'
+import { collectionOf, WILDCARD } from './resource-cache.ts'
+import type { Watcher } from './watcher.ts'
 
 const NOBODY: ReadonlySet<Watcher> = new Set()
 
 export class WatchTable {
   readonly #watchers = new Map<string, Set<Watcher>>()
-  readonly #waiters = new Map<string, Set<AckWaiter>>()
+  readonly #waiters = new AckWaiters()
 
   get isEmpty(): boolean {
     return this.#watchers.size === 0
@@ -81,10 +82,10 @@ export class WatchTable {
   ): Promise<AckReport> {
     return new Promise(resolve => {
       const waiter = new AckWaiter({ name, revision, watchers: () => this.of(name) }, report => {
-        this.#removeWaiter(waiter)
+        this.#waiters.delete(waiter)
         resolve(report)
       })
-      this.#waiters.set(name, (this.#waiters.get(name) ?? new Set()).add(waiter))
+      this.#waiters.add(waiter)
       waiter.start(options.clock, options)
     })
   }
@@ -99,13 +100,7 @@ export class WatchTable {
 
   /** Those of the name, and those who wait for everything. */
   #waitersOf(name: string): Iterable<AckWaiter> {
-    if (this.#waiters.size === 0) return []
-    if (name === WILDCARD) return [...this.#waiters.values()].flatMap(waiters => [...waiters])
-    return [...(this.#waiters.get(name) ?? []), ...(this.#waiters.get(WILDCARD) ?? [])]
-  }
-
-  #removeWaiter(waiter: AckWaiter): void {
-    const waiters = this.#waiters.get(waiter.name)
-    if (waiters?.delete(waiter) && waiters.size === 0) this.#waiters.delete(waiter.name)
+    if (name === WILDCARD) return this.#waiters.all()
+    return [...this.#waiters.of(name), ...this.#waiters.of(WILDCARD)]
   }
 }

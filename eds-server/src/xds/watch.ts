@@ -4,9 +4,11 @@ import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
 import { NACKED_NAMES, type Nack, type PendingState, type TypeStatus, type TypeView } from './node-status.ts'
 import { withheld } from './request-check.ts'
-import { type ResourceCache, type Watcher, WILDCARD } from './resource-cache.ts'
+import { type ResourceCache, WILDCARD } from './resource-cache.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
+import type { Unacknowledged } from './unacked.ts'
+import type { Watcher } from './watcher.ts'
 
 /** What a watch needs of the stream that it is on. */
 export interface WatchOwner {
@@ -17,12 +19,13 @@ export interface WatchOwner {
   wallTime(): Date
 }
 
-export class Watch<Request extends CommonRequest> implements Watcher, Interest {
+export class Watch<Request extends CommonRequest> implements Watcher, Interest, Unacknowledged {
   #cache: ResourceCache
   readonly subscription: Subscription<Request>
   readonly #owner: WatchOwner
+  #sentAt = 0
   #ackedVersion = ''
-  #lastAckAt: string | undefined
+  #lastAckAt: Date | undefined
   /** The last answer was one, which is not taken back yet. */
   #nack: Nack | undefined
   /** The answer that refused each resource; those of one response share it. */
@@ -50,12 +53,13 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
     if (cache === previous) return
     this.#cache = cache
     this.subscription.move(cache)
-    const { names, isWildcard } = this.subscription
-    for (const name of isWildcard ? [...names, WILDCARD] : names) {
+    previous.unacked.delete(this)
+    for (const name of this.#watched()) {
       // First the new one: whoever waits for ACKs must not think that this client has gone.
       cache.watch(name, this)
       previous.unwatch(name, this)
     }
+    this.#noteUnacked()
   }
 
   get node(): string {
@@ -68,8 +72,10 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
 
   request(request: Request): Verdict | undefined {
     const verdict = this.subscription.request(request)
+    if (verdict) this.cache.unacked.delete(this)
+    this.#noteUnacked()
     if (!verdict) return undefined
-    const at = this.#owner.wallTime().toISOString()
+    const at = this.#owner.wallTime()
     if (!verdict.error) {
       this.#nack = undefined
       for (const name of verdict.names) this.#nacks.delete(name)
@@ -78,7 +84,8 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       return verdict
     }
     const error = this.#isConfidential ? withheld(verdict.error) : verdict.error
-    this.#nack = { version: verdict.version, resources: verdict.names.slice(0, NACKED_NAMES), ...error, at }
+    const resources = verdict.names.slice(0, NACKED_NAMES)
+    this.#nack = { version: verdict.version, resources, ...error, at: at.toISOString() }
     for (const name of verdict.names) this.#nacks.set(name, this.#nack)
     // What is not subscribed any more is nobody's concern, and would be kept for ever.
     for (const name of this.#nacks.keys()) if (!this.subscription.covers(name)) this.#nacks.delete(name)
@@ -87,13 +94,22 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
 
   respond(nonce: string): Response | undefined {
     const response = this.subscription.respond(nonce)
-    if (response) this.#isConfidential = response.resources.some(({ isConfidential }) => isConfidential)
+    if (!response) return undefined
+    this.#sentAt = this.cache.unacked.now()
+    this.#isConfidential = response.resources.some(({ isConfidential }) => isConfidential)
     return response
   }
 
+  /** The client asks for nothing any more. */
   close(): void {
-    for (const name of this.subscription.names) this.unwatch(name)
-    if (this.subscription.isWildcard) this.unwatch(WILDCARD)
+    this.cache.unacked.delete(this)
+    for (const name of this.#watched()) this.unwatch(name)
+  }
+
+  /** The stream broke: the client keeps what it has, and comes back. */
+  lose(): void {
+    this.cache.unacked.delete(this)
+    this.cache.lose(this.#watched(), this)
   }
 
   view(protocol: 'sotw' | 'delta', aggregated: boolean): TypeView {
@@ -105,7 +121,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       state: this.#state(),
       version: this.#ackedVersion,
       names: isWildcard ? new Set([...names, ...this.cache.names()]).size : names.size,
-      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt } : {}),
+      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt.toISOString() } : {}),
       ...(this.#nack ? { nack: this.#nack } : {}),
     }
   }
@@ -118,6 +134,21 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       nack: each.state === 'NACKED' ? this.#nacks.get(each.name) : undefined,
     }))
     return { typeUrl: this.cache.type.typeUrl, protocol, aggregated, resources }
+  }
+
+  overdue(): void {
+    this.subscription.giveUpAck()
+    this.#owner.flush()
+  }
+
+  #noteUnacked(): void {
+    const { isOutstanding, isBehind } = this.subscription
+    if (isOutstanding && isBehind) this.cache.unacked.add(this, this.#sentAt)
+  }
+
+  #watched(): string[] {
+    const { names, isWildcard } = this.subscription
+    return isWildcard ? [...names, WILDCARD] : [...names]
   }
 
   #state(): TypeView['state'] {
@@ -133,6 +164,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   changed(names: readonly string[]): void {
     for (const name of names) this.subscription.changed(name)
     this.#owner.flush()
+    this.#noteUnacked()
   }
 
   released(): void {

@@ -7,25 +7,18 @@ import type { Caches, Member } from './cache-groups.ts'
 import type { ClientGate, GatedStream } from './client-gate.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
-import type { Verdict } from './ledger.ts'
 import type { ObservedStream, TypeStatus, TypeView } from './node-status.ts'
-import { checkCount, checkNames, meantType, Refusal } from './request-check.ts'
-import type { ResourceCache } from './resource-cache.ts'
-import { CLUSTER, RESOURCE_TYPES } from './resource-type.ts'
+import { asRefusal, boundedNode, checkCount, checkNames, meantType, Refusal } from './request-check.ts'
+import { CLUSTER } from './resource-type.ts'
 import { isLoopbackPeer, SECRETS_WITHHELD } from './secrecy.ts'
 import { StallGuard } from './stall-guard.ts'
 import { type Protocol, STATUS, type StreamContext, type Transport } from './stream-context.ts'
 import { StreamLog } from './stream-log.ts'
-import { Watch, type WatchOwner } from './watch.ts'
-import { MalformedMessage } from './wire-reader.ts'
+import { StreamWatches } from './stream-watches.ts'
+import type { Watch, WatchOwner } from './watch.ts'
 
 /** What clusters wait for. */
 const AWAITED = CLUSTER.awaits?.typeUrl
-
-/** A node id is any text; what is kept of it is bounded. */
-const KEPT_TEXT = 1024
-/** Of larger metadata nothing is kept, and no operator can choose a node by it. */
-const KEPT_METADATA = 16 * 1024
 
 export class XdsStream<Request extends CommonRequest>
   implements ObservedStream, WatchOwner, Member, GatedStream
@@ -38,8 +31,8 @@ export class XdsStream<Request extends CommonRequest>
   readonly #context: StreamContext
   /** Undefined on an aggregated stream, where each request names its type. */
   readonly #impliedTypeUrl: string | undefined
-  readonly #watches = new Map<string, Watch<Request>>()
-  #ordered: readonly Watch<Request>[] = []
+  readonly #isAggregated: boolean
+  readonly #watches: StreamWatches<Request>
   #node: Node | undefined
   /** Those of the node's group; none before the first request. */
   #caches: Caches = new Map()
@@ -64,8 +57,10 @@ export class XdsStream<Request extends CommonRequest>
     this.#transport = transport
     this.#context = context
     this.#impliedTypeUrl = impliedTypeUrl
+    this.#isAggregated = impliedTypeUrl === undefined
+    this.#watches = new StreamWatches(protocol, this)
     this.openedAt = context.clock.wallTime()
-    this.#log = new StreamLog(context.logger, () => ({ node: this.nodeId, peer: this.peer }))
+    this.#log = new StreamLog(context, protocol.name, () => ({ node: this.nodeId, peer: this.peer }))
     const { firstRequestMs, stalledMs } = context.limits
     this.#stallGuard = new StallGuard(context.clock, stalledMs, () => this.#closeStalled())
     this.#firstRequestTimer = context.clock.setTimer(firstRequestMs, () =>
@@ -96,11 +91,15 @@ export class XdsStream<Request extends CommonRequest>
   }
 
   views(): TypeView[] {
-    return this.#ordered.map(watch => watch.view(this.#protocol.name, this.#isAggregated))
+    return this.#watches.views(this.#isAggregated)
   }
 
-  *types(): Generator<TypeStatus> {
-    for (const watch of this.#ordered) yield watch.status(this.#protocol.name, this.#isAggregated)
+  get unreadField(): number | undefined {
+    return this.#node ? this.#protocol.nodeField : undefined
+  }
+
+  types(): Iterable<TypeStatus> {
+    return this.#watches.statuses(this.#isAggregated)
   }
 
   /** Takes one request off the wire. */
@@ -109,14 +108,10 @@ export class XdsStream<Request extends CommonRequest>
     try {
       this.#handle(this.#protocol.decode(bytes, this.#node === undefined))
     } catch (error) {
-      if (error instanceof Refusal) this.#end(error.code, error.message)
-      else if (error instanceof MalformedMessage) {
-        this.#end(STATUS.INVALID_ARGUMENT, `malformed request: ${error.message}`)
-      } else {
-        // A bug of ours costs this client its stream, and no other client anything.
-        this.#log.bug(error)
-        this.#end(STATUS.INTERNAL, 'the request could not be handled')
-      }
+      const refusal = asRefusal(error)
+      // A bug of ours costs this client its stream, and no other client anything.
+      if (!refusal) this.#log.bug(error)
+      this.#end(refusal?.code ?? STATUS.INTERNAL, refusal?.message ?? 'the request could not be handled')
     }
   }
 
@@ -127,14 +122,23 @@ export class XdsStream<Request extends CommonRequest>
     this.flush()
   }
 
-  /** The client has gone, or the stream has ended. */
+  /** The client has ended the stream in due form: it wants nothing any more. */
+  left(): void {
+    this.#close(watch => watch.close())
+  }
+
+  /** The stream broke, or we ended it: the client keeps what it has, and comes back (X-10). */
   closed(): void {
+    this.#close(watch => watch.lose())
+  }
+
+  #close(leave: (watch: Watch<Request>) => void): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#firstRequestTimer.cancel()
     this.#leaveQueue?.()
     this.#stallGuard.close()
-    for (const watch of this.#ordered) watch.close()
+    for (const watch of this.#watches.ordered) leave(watch)
     this.#leaveGroup?.()
     this.#gate?.leave(this)
     this.#context.status.remove(this)
@@ -146,12 +150,12 @@ export class XdsStream<Request extends CommonRequest>
   stop(): void {
     if (this.#isClosed) return
     this.#sayAnything()
-    this.#end(STATUS.UNAVAILABLE, 'the server is stopping')
+    this.left()
+    this.#transport.end(STATUS.UNAVAILABLE, 'the server is stopping')
   }
 
   get isMaking(): boolean {
-    const subscription = this.#watches.get(CLUSTER.typeUrl)?.subscription
-    return subscription !== undefined && (subscription.isOutstanding || subscription.isBehind)
+    return this.#watches.isMaking
   }
 
   released(): void {
@@ -160,10 +164,7 @@ export class XdsStream<Request extends CommonRequest>
 
   moved(caches: Caches): void {
     this.#caches = caches
-    for (const watch of this.#ordered) {
-      const cache = caches.get(watch.cache.type.typeUrl)
-      if (cache) watch.move(cache)
-    }
+    this.#watches.moved(caches)
   }
 
   flush(): void {
@@ -173,18 +174,15 @@ export class XdsStream<Request extends CommonRequest>
   }
 
   #sendDue(): void {
-    for (const watch of this.#ordered) {
+    for (const watch of this.#watches.ordered) {
       if (!this.#isWritable || this.#isClosed) return
       if (this.#mustWait(watch)) continue
       const response = watch.respond(String(this.#sent + 1))
       if (!response) continue
       this.#send(watch, response)
-      this.#wake(watch, response)
+      const awaited = this.#watches.wake(watch, response)
+      if (!this.#isAggregated) this.#gate?.expect(awaited)
     }
-  }
-
-  get #isAggregated(): boolean {
-    return this.#impliedTypeUrl === undefined
   }
 
   #handle(request: Request): void {
@@ -202,10 +200,10 @@ export class XdsStream<Request extends CommonRequest>
       return
     }
     checkNames(this.#protocol.namesIn(request), this.#context.limits)
-    const watch = this.#watches.get(typeUrl) ?? this.#open(cache)
+    const watch = this.#watches.of(cache)
     const verdict = watch.request(request)
     checkCount(watch.subscription.names.size, this.#context.limits)
-    if (verdict) this.#note(typeUrl, verdict)
+    if (verdict) this.#log.verdict(typeUrl, verdict)
     if (typeUrl === AWAITED) for (const name of verdict?.names ?? []) this.#gate?.answered(name)
     this.#leaveQueue ??= this.#context.admission.enter(() => {
       this.#isAdmitted = true
@@ -219,7 +217,6 @@ export class XdsStream<Request extends CommonRequest>
    * carries goes on.
    */
   #withhold(typeUrl: string): void {
-    this.#context.observer.secretsWithheld?.()
     this.#log.secretsWithheld(typeUrl)
     if (!this.#isAggregated) throw new Refusal(STATUS.PERMISSION_DENIED, SECRETS_WITHHELD)
   }
@@ -227,7 +224,7 @@ export class XdsStream<Request extends CommonRequest>
   /** The first request says who the client is, and with that which caches are its own (X-03). */
   #introduce(node: Node | undefined): void {
     const { groups, gates } = this.#context
-    const known = bounded(node)
+    const known = boundedNode(node)
     this.#leaveGroup = groups.join(node ?? known, this)
     this.#caches = groups.cachesFor(node ?? known)
     this.#gate = this.#isAggregated ? gates.single() : gates.of(known.id, this.peer)
@@ -241,25 +238,6 @@ export class XdsStream<Request extends CommonRequest>
     return this.#gate?.isClosed() ?? false
   }
 
-  #open(cache: ResourceCache): Watch<Request> {
-    const watch = new Watch<Request>(cache, this, (source, interest) =>
-      this.#protocol.subscribe(source, interest),
-    )
-    this.#watches.set(cache.type.typeUrl, watch)
-    this.#ordered = RESOURCE_TYPES.flatMap(({ typeUrl }) => this.#watches.get(typeUrl) ?? [])
-    return watch
-  }
-
-  #note(typeUrl: string, verdict: Verdict): void {
-    const { observer } = this.#context
-    if (verdict.error) {
-      observer.nacked?.(typeUrl, this.#protocol.name)
-      this.#log.nack(typeUrl, verdict)
-    } else {
-      observer.acked?.(typeUrl, this.#protocol.name)
-    }
-  }
-
   #send(watch: Watch<Request>, response: Response): void {
     const { encoder, observer } = this.#context
     const typeUrl = watch.cache.type.typeUrl
@@ -271,30 +249,16 @@ export class XdsStream<Request extends CommonRequest>
     if (typeUrl === AWAITED) for (const { name } of response.resources) this.#gate?.told(name)
   }
 
-  /** Sends again what the changed resources wait for, without waiting for their ACK: that comes after (X-33). */
-  #wake(watch: Watch<Request>, response: Response): void {
-    const { awaits } = watch.cache.type
-    if (!awaits) return
-    const names = response.changed.flatMap(({ any }) => awaits.nameOf(any) ?? [])
-    const awaited = this.#watches.get(awaits.typeUrl)
-    for (const name of names) awaited?.subscription.resend(name)
-    if (!this.#isAggregated) this.#gate?.expect(names)
-  }
-
   /** A stream that closes before any response makes clients back off (X-10): an empty one means nothing. */
   #sayAnything(): void {
-    // To SotW clients of a type with full state an empty response means "delete all" (X-30).
-    const watch = this.#ordered.find(
-      ({ cache }) => this.#protocol.name === 'delta' || !cache.type.fullStateInSotw,
-    )
+    const watch = this.#watches.silenceable()
     if (this.#sent > 0 || !watch || !this.#isWritable) return
     const nothing = { version: '', resources: [], removed: [], changed: [], set: undefined }
     this.#send(watch, { nonce: '1', ...nothing })
   }
 
   #closeStalled(): void {
-    const { limits, observer } = this.#context
-    observer.slowClientClosed?.()
+    const { limits } = this.#context
     this.#log.stalled(limits.stalledMs)
     this.#end(STATUS.UNAVAILABLE, `no response taken for ${limits.stalledMs} ms`, true)
   }
@@ -303,18 +267,5 @@ export class XdsStream<Request extends CommonRequest>
     if (this.#isClosed) return
     this.closed()
     this.#transport.end(code, details, isStalled)
-  }
-}
-
-function bounded(node: Node | undefined): Node {
-  const struct = node?.metadataStruct
-  const cut = (text: string | undefined): string => (text ?? '').slice(0, KEPT_TEXT)
-  return {
-    id: cut(node?.id),
-    cluster: cut(node?.cluster),
-    userAgent: cut(node?.userAgent),
-    userAgentVersion: cut(node?.userAgentVersion),
-    // A copy: the request around it is 61 KB.
-    metadataStruct: struct && struct.length <= KEPT_METADATA ? Buffer.from(struct) : undefined,
   }
 }

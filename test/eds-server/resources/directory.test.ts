@@ -238,26 +238,29 @@ test('a file that was replaced half-way keeps what it had; the rest of it repair
 
 test('a writer that never rests holds up neither the other files nor makes half of its own count', async () => {
   await using files = new Files()
-  const written = (round: number): string =>
-    Array.from({ length: 50 }, (_, i) =>
+  const written = (round: number, count = 50): string =>
+    Array.from({ length: count }, (_, i) =>
       JSON.stringify(clusterNamed(`w${i}`, { connect_timeout: `${round}s` })),
     ).join('\n---\n')
   writeFileSync(join(files.path, 'busy.yaml'), written(1))
   files.write('calm.yaml', clusterNamed('calm'))
   await files.open()
   let isOver = false
+  let rounds = 1
   const writer = async (): Promise<void> => {
     for (let round = 2; !isOver; round++) {
-      const text = written(round)
-      writeFileSync(join(files.path, 'busy.yaml'), text.slice(0, 700 * (round % 9)))
+      rounds = round
+      // Half of it, and right as far as it goes.
+      writeFileSync(join(files.path, 'busy.yaml'), written(round, 1 + (round % 40)))
       await delay(7)
-      writeFileSync(join(files.path, 'busy.yaml'), text)
+      writeFileSync(join(files.path, 'busy.yaml'), written(round))
       await delay(7)
     }
   }
   const writing = writer()
   files.write('calm.yaml', clusterNamed('calm', slow), clusterNamed('calmer'))
   await until('the calm file counts', () => files.names().includes('calmer'))
+  await until('the writer met many looks', () => rounds > 150)
   isOver = true
   await writing
   const last = files.snapshots.length

@@ -81,6 +81,10 @@ test('put, read, list, replace and delete over HTTP; names are any text', async 
   }
   const { body: list } = await server.call('GET', '/v1/resources')
   assert.equal(list.resources.length, 5)
+  const { body: openapi } = await server.call('GET', '/openapi.json')
+  const { put, delete: remove } = openapi.paths['/v1/resources/{type}/{name}']
+  assert.match(JSON.stringify(put.requestBody), /example_cluster/)
+  assert.deepEqual(Object.keys(remove.responses).slice(0, 3), ['204', '400', '403'])
   assert.equal(list.resources[0].resource, undefined)
   const { body: full } = await server.call('GET', '/v1/resources/clusters?view=full')
   assert.equal(full.resources[0].resource['@type'], CLUSTER)

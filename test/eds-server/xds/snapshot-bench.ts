@@ -5,6 +5,7 @@ import { ClientGates } from '../../../eds-server/src/xds/client-gate.ts'
 import { DELTA } from '../../../eds-server/src/xds/delta-stream.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
 import type { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
+import { PREFIX_BYTES } from '../../../eds-server/src/xds/message-reader.ts'
 import { NodeStatus } from '../../../eds-server/src/xds/node-status.ts'
 import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
 import type { Resource } from '../../../eds-server/src/xds/resource.ts'
@@ -150,7 +151,13 @@ export class BenchClient {
     this.#answer({ ...told, version: '' }, { error_detail: { code: 3, message } })
   }
 
+  /** Ends the stream in due form. */
   close(): void {
+    this.#stream.left()
+  }
+
+  /** The stream breaks. */
+  break(): void {
     this.#stream.closed()
   }
 
@@ -173,7 +180,7 @@ export class BenchClient {
       version_info = '',
       resources = [],
       removed_resources = [],
-    } = this.#decode(message)
+    } = this.#decode(message.subarray(PREFIX_BYTES))
     const type = RESOURCE_TYPES.find(each => each.typeUrl === type_url)
     if (!type) throw new Error(type_url)
     const texts = resources.map(({ value, resource: inner }) => String(inner ? inner.value : value)).sort()

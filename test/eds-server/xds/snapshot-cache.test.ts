@@ -138,6 +138,21 @@ for (const isDelta of [false, true]) {
     assert.deepEqual(client.told(), [isDelta ? 'clusters -x' : 'clusters y'])
   })
 
+  test(`${form}: a client whose stream broke is waited for until it is back or given up (X-10)`, async () => {
+    const bench = new SnapshotBench()
+    bench.snapshots.set('', X)
+    const [client, broken] = [connected(bench, { isDelta }), connected(bench, { isDelta, id: 'broken' })]
+    bench.snapshots.set('', Y)
+    client.ack()
+    client.told()
+    broken.break()
+    await bench.pass(5_000)
+    assert.deepEqual(client.told(), [])
+    await bench.pass(1_000)
+    await bench.pass(1_000)
+    assert.deepEqual(client.told(), [isDelta ? 'clusters -x' : 'clusters y'])
+  })
+
   test(`${form}: a group gets a snapshot of its own, and loses it, while its clients are connected`, async () => {
     const bench = new SnapshotBench()
     bench.snapshots.set('', X)
