@@ -16,7 +16,8 @@ import { packageDefinition } from './protos.ts'
 import type { SideService } from './side-services.ts'
 
 const SERVICE = 'envoy.service.status.v3.ClientStatusDiscoveryService'
-const GRPC_BYTES_MAX = 32 * 1024 * 1024
+/** Of one answer, which is made without a pause. */
+const GRPC_BYTES_MAX = 16 * 1024 * 1024
 /** JSON takes many times as long to make. */
 const JSON_BYTES_MAX = 4 * 1024 * 1024
 

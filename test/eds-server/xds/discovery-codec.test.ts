@@ -56,7 +56,8 @@ function nodeOf(value: Sender) {
 /** The request with what its node's metadata says. */
 function read(request: { node: Node | undefined }) {
   if (!request.node) return request
-  const { metadata, ...node } = request.node
+  const { metadata, metadataStruct, ...node } = request.node
+  assert.ok(metadataStruct)
   assert.deepEqual([metadata?.('zone'), metadata?.('none')], [undefined, undefined])
   return { ...request, node: { ...node, fleet: metadata?.('fleet') } }
 }
