@@ -114,6 +114,7 @@ function readinessOf(registry: Registry, resources: Resources, policy: ServedPol
     ...troubles,
     ...(frozen ? [`expiry is frozen: ${silence}`] : []),
     ...resources.api.errors().map(({ message }) => `resources: ${message}`),
+    ...resources.certificates.warnings(),
   ]
   return { ready: true, warnings }
 }

@@ -1,5 +1,6 @@
 /** A whole EDS server in this process, on ports of its own, memory only; its log is kept. */
 import { pino } from 'pino'
+import { type Clock, systemClock } from '../../eds-server/src/clock.ts'
 import { parseConfig } from '../../eds-server/src/config.ts'
 import { type RunningServer, startServer } from '../../eds-server/src/server.ts'
 
@@ -20,10 +21,14 @@ export class TestedServer implements AsyncDisposable {
   }
 
   static async start(...args: readonly string[]): Promise<TestedServer> {
+    return await TestedServer.startWith(systemClock, ...args)
+  }
+
+  static async startWith(clock: Clock, ...args: readonly string[]): Promise<TestedServer> {
     const log: string[] = []
     const logger = pino({ level: 'debug' }, { write: (line: string) => void log.push(line) })
     const ports = ['--grpc-port', '0', '--http-port', '0', '--data-dir', 'none']
-    return new TestedServer(await startServer(parseConfig([...ports, ...args], {}), logger), log)
+    return new TestedServer(await startServer(parseConfig([...ports, ...args], {}), logger, clock), log)
   }
 
   get grpcPort(): number {

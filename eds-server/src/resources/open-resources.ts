@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { Admission } from './admission.ts'
 import { ApiFiles, memoryApiStore } from './api-files.ts'
+import { CertificateExpiry, type ExpiryLog } from './certificate-expiry.ts'
 import { danglingError } from './dangling-error.ts'
 import { type DirectoryLog, ResourceDirectory } from './directory.ts'
 import { type DocumentError, documentError } from './document-error.ts'
@@ -17,7 +18,7 @@ export interface ResourcesOptions {
   /** See AdmissionOptions. */
   readonly secretsAllowed: boolean
   readonly clock: Clock
-  readonly log: DirectoryLog
+  readonly log: DirectoryLog & ExpiryLog
   /** Called for each refused change, whoever made it. */
   readonly refused: (origin: 'api' | 'files') => void
 }
@@ -26,6 +27,7 @@ export interface Resources {
   readonly store: ResourceStore
   readonly admission: Admission
   readonly api: ResourceApi
+  readonly certificates: CertificateExpiry
   close(): Promise<void>
 }
 
@@ -59,5 +61,10 @@ export async function openResources(options: ResourcesOptions): Promise<Resource
   for (const error of held()) log.error(error, 'a stored resource waits for what it refers to')
   const errors = (): DocumentError[] => [...(directory?.errors() ?? []), ...unusable, ...held()]
   const api = new ResourceApi({ store, admission, disk, errors, refused: () => refused('api') })
-  return { store, admission, api, close: async () => await directory?.close() }
+  const certificates = new CertificateExpiry({ store, clock, log })
+  const close = async (): Promise<void> => {
+    certificates.close()
+    await directory?.close()
+  }
+  return { store, admission, api, certificates, close }
 }
