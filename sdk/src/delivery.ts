@@ -1,6 +1,6 @@
 /** Waiting for the clients' word, and the one place that says how calls other than heartbeats are repeated. */
 import pRetry from 'p-retry'
-import { DeliveryError, type DeliveryReport, RollcallError } from './errors.ts'
+import { DeliveryError, type DeliveryReport, isGone, RollcallError } from './errors.ts'
 import type { RegistryClient } from './registry-client.ts'
 
 /** Longest single question; the registry allows 60 s. */
@@ -23,7 +23,8 @@ export async function awaitDelivery(
     if (!target) throw new RollcallError('ROLLCALL_NOT_REGISTERED', 'not registered')
     const leftMs = Math.max(0, deadline - performance.now())
     report = await client.delivery(target, state, Math.min(QUESTION_MS, leftMs))
-    if (report.pending.length === 0) return report
+    // One that does not know us yet harms nobody; one that still has us sends requests.
+    if (state === 'live' ? report.pending.length === 0 : isGone(report)) return report
     throw new DeliveryError(state, timeoutMs, report)
   }
   try {

@@ -67,13 +67,13 @@ export class RegistryError extends RollcallError {
   }
 }
 
-/** No registry could be reached, or none answered in time. Code ROLLCALL_REGISTRY_UNREACHABLE, retryable. */
+/** No registry could be reached, or none answered in time. Code ROLLCALL_REGISTRY_UNREACHABLE, retryable; `value` is the url. */
 export class UnreachableError extends RollcallError {
   static override readonly kind: string = 'UnreachableError'
 
   constructor(url: string, cause: unknown) {
     const reason = cause instanceof Error ? cause.message || ((cause as { code?: string }).code ?? '') : cause
-    super('ROLLCALL_REGISTRY_UNREACHABLE', `${url}: ${reason}`, { retryable: true, cause })
+    super('ROLLCALL_REGISTRY_UNREACHABLE', `${url}: ${reason}`, { retryable: true, value: url, cause })
   }
 }
 
@@ -89,6 +89,8 @@ export interface DeliveryReport {
   subscribers: number
   acked: number
   pending: readonly PendingNode[]
+  /** The registry has just restarted: clients that it does not know of yet may still have us. */
+  incomplete?: boolean
 }
 
 /** `live()` or `gone()` ran out of time. Codes ROLLCALL_NOT_LIVE and ROLLCALL_NOT_GONE; `pending` names the laggards. */
@@ -120,7 +122,14 @@ export class DeliveryError extends RollcallError {
 }
 
 export function nodeNames(report: DeliveryReport): string {
-  return report.pending.map(({ node, state }) => `${node} (${state})`).join(', ')
+  const names = report.pending.map(({ node, state }) => `${node} (${state})`)
+  if (report.incomplete) names.push('clients of before a restart of the registry')
+  return names.join(', ')
+}
+
+/** Whether nobody can have us any more: all have confirmed, and the registry knows them all. */
+export function isGone({ pending, incomplete }: DeliveryReport): boolean {
+  return pending.length === 0 && !incomplete
 }
 
 /** A value as it appears in a message: JSON, so that control characters are escaped, at most 200 characters. */

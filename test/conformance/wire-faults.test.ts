@@ -93,7 +93,22 @@ test('a client that closes its side gets OK; one that resets or drops the connec
   client[Symbol.dispose]()
   dropping.call.cancel()
   await until('all to be forgotten', () => server.xds.nodes().length === 0)
-  assert.equal(server.endpoints.isWatched('a'), false)
+})
+
+test('X-10: a client that closes its side is not expected back, one whose connection breaks is', async () => {
+  await using server = await TestServer.start()
+  server.endpoints.set(assignment('a', 1))
+  using client = new RawClient(server.port)
+  const leaving = client.stream({ protocol: 'sotw', aggregated: false }, ENDPOINT, 'leaving')
+  leaving.subscribe(['a'])
+  await leaving.next()
+  const { session } = openPaused(server.port, 'a')
+  await until('both to be known', () => server.xds.nodes().length === 2)
+  leaving.call.end()
+  session.destroy()
+  await until('both to be forgotten', () => server.xds.nodes().length === 0)
+  const { pending } = await server.endpoints.acked('a', { timeoutMs: 0 })
+  assert.deepEqual(pending, [{ node: 'paused', cluster: '', state: 'DISCONNECTED' }])
 })
 
 test('F13: a client that stops reading costs one response of memory, and is closed', async () => {

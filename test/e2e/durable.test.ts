@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { logged, spawnEdsServer } from '../../scripts/processes/programs.ts'
+import { type EdsServer, logged, spawnEdsServer } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { type ChurnOptions, churn } from '../faults/churn.ts'
 import { Stage } from '../faults/stage.ts'
@@ -84,6 +84,32 @@ describe('the store, the gate and the freeze, with real processes', () => {
   )
 
   test(
+    'F40: removed stays removed: kill -9 straight after, and the late heartbeat is told why',
+    inWorld(async world => {
+      const first = await world.startRegistry({ args: args(world) })
+      const [own, operators, moved] = [
+        await lease(first, 'own'),
+        await lease(first, 'operators'),
+        await lease(first, 'moved'),
+      ]
+      await answered(204, first, own, 'DELETE')
+      const endpoint = `127.0.0.1:${operators.port}`
+      assert.equal((await fetch(`${first.url}/edsservice/deregister?endpoint=${endpoint}`)).status, 200)
+      await lease(first, 'newcomer', moved.port)
+      await first.child.stop('SIGKILL')
+      const second = await world.startRegistry({ args: args(world) })
+      const codes = await Promise.all(
+        [own, operators, moved].map(each => answered(410, second, each, 'PUT', '/heartbeat')),
+      )
+      assert.deepEqual(codes, [
+        'ROLLCALL_INSTANCE_DEREGISTERED',
+        'ROLLCALL_INSTANCE_DEREGISTERED',
+        'ROLLCALL_INCARNATION_SUPERSEDED',
+      ])
+    }),
+  )
+
+  test(
     'F26: on a full disk it goes on serving, refuses what it cannot keep, and recovers by itself',
     inWorld(async (world, t) => {
       await fullDisk(world, t)
@@ -155,3 +181,38 @@ describe('the store, the gate and the freeze, with real processes', () => {
     }),
   )
 })
+
+interface Leased {
+  readonly path: string
+  readonly port: number
+  readonly headers: Record<string, string>
+}
+
+let lastPort = 21_000
+
+/** Registers an instance of no process. */
+async function lease({ url }: EdsServer, instanceId: string, port?: number): Promise<Leased> {
+  lastPort += 1
+  const path = `/v1/services/myservice/instances/${instanceId}`
+  const body = JSON.stringify({ address: '127.0.0.1', port: port ?? lastPort })
+  const headers = { 'content-type': 'application/json' }
+  const answer = await fetch(url + path, { method: 'PUT', headers, body })
+  assert.equal(answer.status, 201)
+  const { incarnation, leaseSecret } = (await answer.json()) as { incarnation: number; leaseSecret: string }
+  const key = { 'rollcall-incarnation': String(incarnation), 'rollcall-lease-secret': leaseSecret }
+  return { path, port: port ?? lastPort, headers: key }
+}
+
+/** The code of the answer, which must have this status. */
+async function answered(
+  status: number,
+  { url }: EdsServer,
+  { path, headers }: Leased,
+  method: string,
+  below = '',
+): Promise<string | undefined> {
+  const answer = await fetch(url + path + below, { method, headers })
+  const text = await answer.text()
+  assert.equal(answer.status, status, text)
+  return text === '' ? undefined : (JSON.parse(text) as { code: string }).code
+}

@@ -3,10 +3,12 @@
  * name the one that has not.
  */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type DeliveryError, register } from '@rollcall/sdk'
 import { until } from '../../scripts/processes/until.ts'
 import { EDS_FORMS } from '../world/bootstrap.ts'
+import { BreakableLink } from '../world/breakable-link.ts'
 import { freePort, inWorld, type WorldEnvoy } from '../world/world.ts'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -76,8 +78,65 @@ describe('live() and gone()', () => {
     }),
   )
 
+  for (const bootstrap of ['eds-grpc.yaml', 'ads-delta-grpc.yaml'] as const) {
+    test(
+      `wait for an Envoy whose stream breaks at the moment of the drain (${bootstrap})`,
+      inWorld(async (world, t) => {
+        const registry = await world.startRegistry({ args: ['--lease-ttl', '3s'] })
+        await using link = await BreakableLink.to(registry.grpcPort)
+        const through = { grpcPort: link.port, httpPort: registry.httpPort }
+        const envoy = await world.startEnvoy({ registry: through, nodeId: 'unlucky', bootstrap })
+        const port = await freePort()
+        const options = {
+          registry: registry.url,
+          service: 'myservice',
+          logger: silent,
+          port,
+          ackTimeoutMs: 300,
+        }
+        await using registration = await register(options)
+        await registration.live()
+        link.break()
+        await until('the server to notice', async () => !(await namesOfNodes(registry)).includes('unlucky'))
+        const { laggards, drained } = await registration.drain()
+        assert.deepEqual([drained?.pending[0]?.state, laggards], ['DISCONNECTED', ['unlucky']])
+        assert.deepEqual(await addressesOf(envoy), [`127.0.0.1:${port}`], 'it still has it')
+        link.mend()
+        const startedAt = performance.now()
+        await registration.gone()
+        // No waiting here: what was promised is true at once.
+        assert.deepEqual(await addressesOf(envoy), [])
+        t.diagnostic(
+          `gone ${(performance.now() - startedAt).toFixed(0)} ms after the connection could be made again`,
+        )
+      }),
+    )
+  }
+
   test(
-    'do not count an Envoy that has gone',
+    'wait for the Envoys of before a restart of the EDS server',
+    inWorld(async world => {
+      const args = ['--data-dir', join(world.folder, 'data')]
+      const first = await world.startRegistry({ args })
+      const envoy = await world.startEnvoy({ registry: first })
+      const port = await freePort()
+      const logged: string[] = []
+      const logger = { ...silent, warn: (_details: object, message: string) => void logged.push(message) }
+      const options = { registry: first.url, service: 'myservice', logger, port, ackTimeoutMs: 10_000 }
+      await using registration = await register(options)
+      await registration.live()
+      await first.child.stop('SIGKILL')
+      const { grpcPort, httpPort } = first
+      await world.startRegistry({ args, grpcPort, httpPort })
+      const { deregistered } = await registration.drain()
+      // No waiting here: what was promised is true at once.
+      assert.deepEqual(await addressesOf(envoy), [])
+      assert.deepEqual(deregistered, { subscribers: 1, acked: 1, pending: [] }, logged.join('\n'))
+    }),
+  )
+
+  test(
+    'do not count an Envoy that has gone, once it cannot be expected back',
     inWorld(async world => {
       const registry = await world.startRegistry()
       const start = (nodeId: string) => world.startEnvoy({ registry, nodeId })
@@ -90,6 +149,11 @@ describe('live() and gone()', () => {
     }),
   )
 })
+
+async function namesOfNodes({ url }: { url: string }): Promise<string[]> {
+  const { nodes } = (await (await fetch(`${url}/v1/nodes`)).json()) as { nodes: { node: string }[] }
+  return nodes.map(({ node }) => node)
+}
 
 async function addressesOf({ admin }: WorldEnvoy): Promise<string[]> {
   return (await admin.hosts()).map(({ address }) => address)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, request, type Server } from 'node:http'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import test, { type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AttachOptions, attach, DeliveryError, type Registration, register } from '@rollcall/sdk'
@@ -296,4 +297,39 @@ test('close() before the server ever listens', async context => {
   await until('listening', () => server.listening && portOf(server))
   await delay(50)
   assert.equal(registry.requests.length, 0)
+})
+
+test('F01: a registry that has just restarted cannot speak for all: a fixed delay, and gone() asks on', async context => {
+  const registry = await testRegistry(context)
+  let isIncomplete = true
+  const { port } = await serve(context, async (request, response) => {
+    const body = await text(request)
+    const answer = await fetch(registry.url + request.url, {
+      method: request.method ?? 'GET',
+      headers: Object.fromEntries(
+        Object.entries(request.headersDistinct).flatMap(([name, [value = ''] = []]) =>
+          /^(rollcall-.*|content-type)$/.test(name) ? [[name, value]] : [],
+        ),
+      ),
+      ...(body !== '' && { body }),
+    })
+    const said = await answer.text()
+    const marked = isIncomplete ? said.replace('"pending":[]', '"pending":[],"incomplete":true') : said
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(marked)
+  })
+  const url = `http://127.0.0.1:${port}`
+  const options = { registry: url, service: 'myservice', port: 8081, logger: memoryLogger() }
+  const registration = await register({ ...options, drainDelayMs: 700 })
+  assert.equal((await registration.live()).incomplete, true, 'of no concern to live()')
+  const { deregistered, durationMs } = await registration.drain()
+  assert.equal(deregistered?.incomplete, true)
+  assert.ok(durationMs >= 690, `${durationMs}`)
+  await assert.rejects(registration.gone({ timeoutMs: 100 }), {
+    code: 'ROLLCALL_NOT_GONE',
+    message: /restart/,
+  })
+  const gone = registration.gone()
+  isIncomplete = false
+  assert.deepEqual(await gone, { subscribers: 1, acked: 1, pending: [] })
+  await registration.close()
 })

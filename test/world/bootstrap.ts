@@ -2,9 +2,13 @@
  * The shipped bootstraps as the tests run them: only ports are replaced, so that many Envoys run side by side and
  * what is tested is what is shipped.
  */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { parseDocument } from 'yaml'
+import { findEnvoy } from '../../scripts/envoy-binary.mjs'
 import { ROOT } from '../../scripts/processes/programs.ts'
 
 export const BOOTSTRAPS = [
@@ -18,6 +22,9 @@ export const BOOTSTRAPS = [
 ] as const
 
 export type Bootstrap = (typeof BOOTSTRAPS)[number]
+
+/** Those that get everything from the control plane; they have no listener or cluster of their own. */
+export const CONTROL_PLANE_BOOTSTRAPS = ['control-plane.yaml', 'control-plane-delta.yaml'] as const
 
 /** The ways of asking for endpoints; the other bootstraps vary the cluster. */
 export const EDS_FORMS: readonly Bootstrap[] = BOOTSTRAPS.slice(0, 5)
@@ -38,8 +45,18 @@ export function isRest(name: Bootstrap): boolean {
   return name.includes('rest')
 }
 
-export function bootstrapPath(name: Bootstrap): string {
+export function bootstrapPath(name: string): string {
   return join(ROOT, 'envoy', name)
+}
+
+/** What Envoy says of a bootstrap that it would start with; fails where it would not, or warns. */
+export async function validated(path: string): Promise<string> {
+  const envoy = findEnvoy()
+  assert.ok(envoy, 'no Envoy: run node scripts/setup.mjs --envoy')
+  const args = ['--mode', 'validate', '--disable-hot-restart', '-l', 'warning', '-c', path]
+  const { stdout, stderr } = await promisify(execFile)(envoy, args)
+  assert.doesNotMatch(stderr, /deprecated|warning/i)
+  return stdout
 }
 
 /** The text of a shipped bootstrap with other ports. */

@@ -1,6 +1,8 @@
 /**
  * Says who knows: translates "is this instance known, or gone, everywhere" into ACKs of the service's resource.
- * Only clients with an open stream that subscribed to the service count; each is named if it is late.
+ * The clients that subscribe to the service count, and for a while those whose stream broke; each is named if it is
+ * late. A server that follows another life does not know at first who had what that one told: then it waits until
+ * they are back, and says so where the time is too short.
  */
 import type { Clock } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
@@ -9,11 +11,15 @@ import { type Instance, isOffered } from '../registry/instance.ts'
 import { unknown } from '../registry/refusals.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { LinearCache } from '../xds/linear-cache.ts'
+import { RETURN_MS } from '../xds/lost-watchers.ts'
 import type { AckReport } from '../xds/node-status.ts'
 import type { Publisher } from './publisher.ts'
 
 /** How many clients subscribe to the service, how many know, and which do not. */
-export type DeliveryReport = AckReport
+export interface DeliveryReport extends AckReport {
+  /** Clients of an earlier life of the server may not be back yet, and still have what it told them. */
+  readonly incomplete?: true
+}
 
 export interface DeliveryWait {
   readonly timeoutMs: number
@@ -21,14 +27,26 @@ export interface DeliveryWait {
   readonly signal?: AbortSignal
 }
 
+export interface DeliveryOptions {
+  readonly clock: Clock
+  readonly registry: Registry
+  readonly publisher: Publisher
+  readonly cache: LinearCache
+  /** Clients may have been told of instances before this server started. */
+  readonly hasPast: boolean
+}
+
 export class Delivery {
   readonly #clock: Clock
   readonly #registry: Registry
   readonly #publisher: Publisher
   readonly #cache: LinearCache
+  /** By the clock: when the clients of an earlier life are back (X-11). */
+  readonly #completeAt: number
 
-  constructor(options: { clock: Clock; registry: Registry; publisher: Publisher; cache: LinearCache }) {
+  constructor(options: DeliveryOptions) {
     this.#clock = options.clock
+    this.#completeAt = options.clock.now() + (options.hasPast ? RETURN_MS : 0)
     this.#registry = options.registry
     this.#publisher = options.publisher
     this.#cache = options.cache
@@ -38,6 +56,7 @@ export class Delivery {
   settled(service: string, wait: DeliveryWait): Promise<DeliveryReport> {
     return this.#within(wait, async (remainingMs, signal) => {
       this.#publisher.publish(service)
+      await this.#everyoneIsBack(signal)
       return this.#cache.acked(service, { timeoutMs: remainingMs(), signal })
     })
   }
@@ -66,26 +85,43 @@ export class Delivery {
     return this.#within(wait, async (remainingMs, signal) => {
       await this.#instanceWhen(service, instanceId, instance => instance === undefined, signal)
       await this.#publisher.withdrawn(service, instanceId, signal)
+      await this.#everyoneIsBack(signal)
       return this.#cache.acked(service, { timeoutMs: remainingMs(), signal })
     })
   }
 
   /** Runs `work` with a signal that aborts at the deadline, and with the time that is left until then. */
-  async #within<Result>(
+  async #within(
     { timeoutMs, signal }: DeliveryWait,
-    work: (remainingMs: () => number, signal: AbortSignal) => Promise<Result>,
-  ): Promise<Result> {
+    work: (remainingMs: () => number, signal: AbortSignal) => Promise<AckReport>,
+  ): Promise<DeliveryReport> {
     const end = this.#clock.now() + timeoutMs
     const deadline = new AbortController()
     const timer = this.#clock.setTimer(timeoutMs, () => deadline.abort())
     const abort = (): void => deadline.abort()
     signal?.addEventListener('abort', abort)
     try {
-      return await work(() => Math.max(0, end - this.#clock.now()), deadline.signal)
+      const report = await work(() => Math.max(0, end - this.#clock.now()), deadline.signal)
+      return this.#clock.now() < this.#completeAt ? { ...report, incomplete: true } : report
     } finally {
       timer.cancel()
       signal?.removeEventListener('abort', abort)
     }
+  }
+
+  /** Resolves when clients of before the start had the time to come back, or when the signal aborts. */
+  #everyoneIsBack(signal: AbortSignal): Promise<void> {
+    const leftMs = this.#completeAt - this.#clock.now()
+    if (leftMs <= 0 || signal.aborted) return Promise.resolve()
+    return new Promise(resolve => {
+      const finish = (): void => {
+        timer.cancel()
+        signal.removeEventListener('abort', finish)
+        resolve()
+      }
+      const timer = this.#clock.setTimer(leftMs, finish)
+      signal.addEventListener('abort', finish)
+    })
   }
 
   /** The instance as soon as it is as wanted, or as it is when the signal aborts. */

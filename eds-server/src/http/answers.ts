@@ -20,6 +20,7 @@ const instanceFields = {
   canary: Type.Boolean(),
   metadata: Type.Unsafe({ type: 'object', additionalProperties: true }),
   lapsed: Type.Boolean({ description: 'True while its heartbeats are overdue' }),
+  stalled: Type.Boolean({ description: 'True while its heartbeats say that its main thread is blocked' }),
   lease: Type.Optional(
     Type.Object(
       { ttlMs: integer, heartbeatIntervalMs: integer },
@@ -43,9 +44,18 @@ const report = {
     Type.Object({
       node: text,
       cluster: text,
-      state: Type.Unsafe({ type: 'string', enum: ['STALE', 'NACKED', 'NOT_SENT'] }),
+      state: Type.Unsafe({ type: 'string', enum: ['STALE', 'NACKED', 'NOT_SENT', 'DISCONNECTED'] }),
     }),
-    { description: 'Those that do not, by name' },
+    {
+      description:
+        'Those that do not, by name. DISCONNECTED: its stream broke up to 6 s ago, it keeps what it has and is expected back',
+    },
+  ),
+  incomplete: Type.Optional(
+    Type.Boolean({
+      description:
+        'True in the first 6 s of a server that follows an earlier one: clients may not be back yet, and still have what it told them',
+    }),
   ),
 }
 

@@ -25,8 +25,10 @@ export interface DeliveryReport {
   readonly pending: readonly {
     readonly node: string
     readonly cluster: string
-    readonly state: 'STALE' | 'NACKED' | 'NOT_SENT'
+    readonly state: 'STALE' | 'NACKED' | 'NOT_SENT' | 'DISCONNECTED'
   }[]
+  /** Clients of an earlier life of the server may not be back yet. */
+  readonly incomplete?: true
 }
 
 export interface DeliveryWait {

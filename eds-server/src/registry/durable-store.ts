@@ -6,10 +6,12 @@
 import type { Clock, Timer } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
 import type { Instance } from './instance.ts'
-import { type InstanceName, type LmdbFile, numberBytes } from './lmdb-file.ts'
+import type { LmdbFile } from './lmdb-file.ts'
 import { writeGeneration } from './previous-generation.ts'
 import type { Store, StoredInstance, StoredState } from './store.ts'
-import { encodeInstance, FORMAT } from './stored-form.ts'
+import { encodeInstance, encodeTombstone } from './stored-form.ts'
+import type { Tombstone } from './tombstones.ts'
+import { Unsaved } from './unsaved.ts'
 
 export interface StoreLog {
   error(details: object, message: string): void
@@ -28,12 +30,6 @@ export interface DurableOptions {
   readonly release: () => void
 }
 
-interface Change {
-  readonly name: InstanceName
-  /** Undefined: removed. */
-  readonly bytes: Buffer | undefined
-}
-
 interface Waiter {
   resolve(): void
   reject(error: unknown): void
@@ -41,10 +37,8 @@ interface Waiter {
 
 export class DurableStore implements Store {
   readonly #options: DurableOptions
-  readonly #unsaved = new Map<string, Change>()
+  readonly #unsaved = new Unsaved()
   readonly #services: Set<string>
-  /** True: known; false: forgotten. */
-  readonly #unsavedServices = new Map<string, boolean>()
   #lastIncarnation: number
   #waiters: Waiter[] = []
   #timer: Timer | undefined
@@ -58,9 +52,7 @@ export class DurableStore implements Store {
     this.#lastIncarnation = state.lastIncarnation
     this.#services = new Set(state.services)
     // The first transaction marks a new file as whole; a recovered state is written down again.
-    for (const service of state.services) this.#unsavedServices.set(service, true)
-    if (!state.isComplete)
-      for (const stored of state.instances) this.#change(stored.instance, encodeInstance(stored))
+    if (!state.isComplete) this.#writeDown(state)
     this.#commit()
     this.#keepGeneration()
   }
@@ -73,30 +65,35 @@ export class DurableStore implements Store {
     const { instance } = stored
     this.#lastIncarnation = Math.max(this.#lastIncarnation, instance.incarnation)
     this.know(instance.service)
-    this.#change(instance, encodeInstance(stored))
+    this.#unsaved.change('instances', instance, encodeInstance(stored))
     this.#schedule(this.#restsUntil - this.#options.clock.now())
   }
 
-  remove(instance: Instance): void {
-    this.#change(instance, undefined)
+  bury(instance: Instance, stone: Tombstone): void {
+    this.#unsaved.change('instances', instance, undefined)
+    this.#unsaved.change('tombstones', stone, encodeTombstone(stone))
     this.#schedule(this.#restsUntil - this.#options.clock.now())
+  }
+
+  dropStone(stone: Tombstone): void {
+    this.#unsaved.change('tombstones', stone, undefined)
   }
 
   know(service: string): void {
     if (this.#services.has(service)) return
     this.#services.add(service)
-    this.#unsavedServices.set(service, true)
+    this.#unsaved.changeService(service, true)
     this.#schedule(this.#restsUntil - this.#options.clock.now())
   }
 
   forget(service: string): void {
     if (!this.#services.delete(service)) return
-    this.#unsavedServices.set(service, false)
+    this.#unsaved.changeService(service, false)
     this.#schedule(this.#restsUntil - this.#options.clock.now())
   }
 
   flushed(): Promise<void> | undefined {
-    if (this.#unsaved.size + this.#unsavedServices.size === 0) return undefined
+    if (this.#unsaved.isEmpty) return undefined
     // Whoever waits is told soon: the pause between two tries is for nobody's sake.
     if (this.#trouble !== undefined) this.#reschedule()
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
@@ -114,8 +111,10 @@ export class DurableStore implements Store {
     this.#options.release()
   }
 
-  #change({ service, instanceId }: Instance, bytes: Buffer | undefined): void {
-    this.#unsaved.set(`${service}/${instanceId}`, { name: [service, instanceId], bytes })
+  #writeDown({ services, instances, tombstones }: StoredState): void {
+    for (const service of services) this.#unsaved.changeService(service, true)
+    for (const stored of instances) this.#unsaved.change('instances', stored.instance, encodeInstance(stored))
+    for (const stone of tombstones) this.#unsaved.change('tombstones', stone, encodeTombstone(stone))
   }
 
   #schedule(delayMs: number): void {
@@ -137,7 +136,7 @@ export class DurableStore implements Store {
     const waiters = this.#waiters
     this.#waiters = []
     try {
-      this.#write()
+      this.#unsaved.write(this.#options.file, this.#lastIncarnation)
     } catch (cause) {
       const reason = `registrations cannot be written to disk: ${(cause as Error).message}`
       for (const waiter of waiters)
@@ -153,24 +152,6 @@ export class DurableStore implements Store {
     // A slow disk gets half of the time; what arrives meanwhile shares the next transaction.
     this.#restsUntil = endedAt + (endedAt - startedAt)
     for (const waiter of waiters) waiter.resolve()
-  }
-
-  #write(): void {
-    const { root, instances, services, meta } = this.#options.file
-    root.transactionSync(() => {
-      for (const { name, bytes } of this.#unsaved.values()) {
-        if (bytes) instances.putSync(name, bytes)
-        else instances.removeSync(name)
-      }
-      for (const [service, isKnown] of this.#unsavedServices) {
-        if (isKnown) services.putSync(service, Buffer.from('1'))
-        else services.removeSync(service)
-      }
-      meta.putSync('format', numberBytes(FORMAT))
-      meta.putSync('incarnation', numberBytes(this.#lastIncarnation))
-    })
-    this.#unsaved.clear()
-    this.#unsavedServices.clear()
   }
 
   #keepGeneration(): void {

@@ -1,6 +1,7 @@
 /**
  * The database file: opened only after a child process has walked through it, because a damaged page can end the
- * process that maps it (F27). Layout: `instances` by [service, id], `services`, `meta` (format, incarnation).
+ * process that maps it (F27). Layout: `instances` and `tombstones`
+ * by [service, id], `services`, `meta` (format, incarnation). Files of earlier versions have no tombstones.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync, statSync } from 'node:fs'
@@ -8,13 +9,14 @@ import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { unavailable } from './data-dir.ts'
 import type { StoredState } from './store.ts'
-import { Damaged, decodeInstance, FORMAT } from './stored-form.ts'
+import { Damaged, decodeInstance, decodeTombstone, FORMAT } from './stored-form.ts'
 
 export type InstanceName = [service: string, instanceId: string]
 
 export interface LmdbFile {
   readonly root: RootDatabase<Buffer, string>
   readonly instances: Database<Buffer, InstanceName>
+  readonly tombstones: Database<Buffer, InstanceName>
   readonly services: Database<Buffer, string>
   readonly meta: Database<Buffer, string>
 }
@@ -35,7 +37,7 @@ export function checkFile(directory: string): void {
   if (statSync(path).size < BYTES_MIN) throw new Damaged('it is cut off')
   const walk = `import { open } from ${JSON.stringify(import.meta.resolve('lmdb'))}
 const root = open({ path: ${JSON.stringify(path)}, noSubdir: true, readOnly: true, encoding: 'binary', maxDbs: 8 })
-for (const name of ['instances', 'services', 'meta']) {
+for (const name of ['instances', 'tombstones', 'services', 'meta']) {
   const database = root.openDB({ name, encoding: 'binary' })
   if (database) for (const { value } of database.getRange({})) value.length
 }`
@@ -68,7 +70,13 @@ export function openFile(directory: string): LmdbFile {
   })
   const database = <Key extends string | InstanceName>(name: string): Database<Buffer, Key> =>
     root.openDB<Buffer, Key>({ name, encoding: 'binary' })
-  return { root, instances: database('instances'), services: database('services'), meta: database('meta') }
+  return {
+    root,
+    instances: database('instances'),
+    tombstones: database('tombstones'),
+    services: database('services'),
+    meta: database('meta'),
+  }
 }
 
 /** What the file holds. A newer format is refused: an older server that wrote to it would destroy it (F27). */
@@ -79,9 +87,10 @@ export function readFile(file: LmdbFile, directory: string): StoredState {
     throw unavailable(directory, reason)
   }
   const instances = Array.from(file.instances.getRange({}), ({ value }) => decodeInstance(value))
+  const tombstones = Array.from(file.tombstones.getRange({}), ({ value }) => decodeTombstone(value))
   const services = Array.from(file.services.getRange({}), ({ key }) => key)
   const lastIncarnation = numberIn(file.meta, 'incarnation') ?? 0
-  return { lastIncarnation, instances, services, isComplete: format !== undefined }
+  return { lastIncarnation, instances, services, tombstones, isComplete: format !== undefined }
 }
 
 export function numberBytes(value: number): Buffer {

@@ -6,7 +6,14 @@ import { createHash } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StoredState } from './store.ts'
-import { Damaged, decodeInstance, encodeInstance, FORMAT } from './stored-form.ts'
+import {
+  Damaged,
+  decodeInstance,
+  decodeTombstone,
+  encodeInstance,
+  encodeTombstone,
+  FORMAT,
+} from './stored-form.ts'
 
 const NAME = 'registrations.previous'
 
@@ -16,6 +23,8 @@ interface Content {
   readonly services: readonly string[]
   /** Each as in the database, base64. */
   readonly instances: readonly string[]
+  /** As those. Missing in what earlier versions wrote. */
+  readonly tombstones?: readonly string[]
 }
 
 /** tmp, fsync, rename, fsync of the directory: at every moment one whole file is there. */
@@ -25,6 +34,7 @@ export function writeGeneration(directory: string, state: Omit<StoredState, 'isC
     lastIncarnation: state.lastIncarnation,
     services: state.services,
     instances: state.instances.map(stored => encodeInstance(stored).toString('base64')),
+    tombstones: state.tombstones.map(stone => encodeTombstone(stone).toString('base64')),
   }
   const text = JSON.stringify(content)
   const path = join(directory, NAME)
@@ -39,10 +49,14 @@ export function readGeneration(directory: string): Omit<StoredState, 'isComplete
   if (!existsSync(path)) return undefined
   const [sum, text = ''] = readFileSync(path, 'utf8').split('\n')
   if (sum !== digest(text)) throw new Damaged(`${NAME} is not whole`)
-  const { lastIncarnation, services, instances, format } = JSON.parse(text) as Content
+  const { lastIncarnation, services, instances, tombstones = [], format } = JSON.parse(text) as Content
   if (format > FORMAT) throw new Damaged(`${NAME} has format ${format}`)
-  const decoded = instances.map(each => decodeInstance(Buffer.from(each, 'base64')))
-  return { lastIncarnation, services, instances: decoded }
+  return {
+    lastIncarnation,
+    services,
+    instances: instances.map(each => decodeInstance(Buffer.from(each, 'base64'))),
+    tombstones: tombstones.map(each => decodeTombstone(Buffer.from(each, 'base64'))),
+  }
 }
 
 function digest(text: string): string {

@@ -2,83 +2,33 @@
  * What is true of all instances, and who may change it. Synchronous and in memory; everyone who wants to know
  * of changes subscribes. A heartbeat that changes nothing that clients can see emits nothing.
  */
-import type { Clock } from '../clock.ts'
-import type {
-  InstanceChange,
-  LeaseKey,
-  LeaseTerms,
-  Registered,
-  RegistryEvent,
-  RegistryEventType,
-} from './changes.ts'
-import { ExpiryWheel } from './expiry.ts'
-import {
-  copyOf,
-  hostPort,
-  type Instance,
-  type InstanceRecord,
-  isSameInstance,
-  type Status,
-} from './instance.ts'
-import { DEFAULT_TTL_MS, Holding, hashSecret, heartbeatIntervalMs, newSecret } from './lease.ts'
-import { Overdue } from './overdue.ts'
-import { conflict, superseded, unknownAddress, wrongSecret } from './refusals.ts'
-import { type PreservationState, SelfPreservation } from './self-preservation.ts'
-import { DEFAULT_LIMITS, type Limits, ServiceTable } from './service-table.ts'
-import type { Store, StoredInstance } from './store.ts'
-import { type EndedBy, Tombstones } from './tombstones.ts'
-import { WarmUp } from './warm-up.ts'
-
-export interface RegistryOptions {
-  readonly clock: Clock
-  readonly store: Store
-  /** Time to live of a lease that asks for none, milliseconds. Default 15,000. */
-  readonly ttlMs?: number
-  readonly limits?: Limits
-  /** Told when expiry is frozen and when it goes on. */
-  readonly preservationChanged?: (state: PreservationState) => void
-}
-
-type Listener = (event: RegistryEvent) => void
+import type { Beat, InstanceChange, LeaseKey, LeaseTerms, Registered } from './changes.ts'
+import { hostPort, type Instance, type InstanceRecord } from './instance.ts'
+import type { Holding } from './lease.ts'
+import { Lifecycle, type Listener, type RegistryOptions } from './lifecycle.ts'
+import { assertHolder, isSameLife } from './ownership.ts'
+import { unknownAddress } from './refusals.ts'
+import type { SelfPreservation } from './self-preservation.ts'
+import type { ServiceTable } from './service-table.ts'
+import type { Store } from './store.ts'
+import type { WarmUp } from './warm-up.ts'
 
 export class Registry {
-  readonly #clock: Clock
-  readonly #store: Store
-  readonly #ttlMs: number
-  readonly #table: ServiceTable
-  readonly #tombstones: Tombstones
-  readonly #wheel: ExpiryWheel<Holding>
-  readonly #listeners = new Set<Listener>()
-  readonly #overdue: Overdue
   readonly preservation: SelfPreservation
   readonly warmUp: WarmUp
+  /** Something was stored: an earlier life of the registry has told clients of it. */
+  readonly hasPast: boolean
+  readonly #lives: Lifecycle
+  readonly #table: ServiceTable
+  readonly #store: Store
 
   constructor(options: RegistryOptions) {
-    this.#clock = options.clock
     this.#store = options.store
-    this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS
-    this.#table = new ServiceTable(options.limits ?? DEFAULT_LIMITS)
-    this.#wheel = new ExpiryWheel(options.clock, held => this.#overdue.decide(held, this.#wheel))
-    this.preservation = new SelfPreservation({
-      clock: options.clock,
-      now: () => this.#wheel.now(),
-      windowMs: 2 * heartbeatIntervalMs(this.#ttlMs),
-      holdings: () => this.#table.all(),
-      changed: state => options.preservationChanged?.(state),
-    })
-    this.#overdue = new Overdue({
-      table: this.#table,
-      preservation: this.preservation,
-      lapse: held => this.#replace(held, { ...held.instance, lapsed: true }, 'lapsed'),
-      expire: held => this.#remove(held, 'expired'),
-    })
-    const { lastIncarnation, instances, services, isComplete } = options.store.load()
-    // Without a store the wall clock keeps the numbers rising over restarts. Only 410 against 404 hangs on it.
-    this.#tombstones = new Tombstones(Math.max(lastIncarnation, this.#clock.wallTime().getTime() * 1000))
-    for (const service of services) this.#table.know(service)
-    for (const stored of instances) this.#restore(stored)
-    const stored = instances.filter(({ instance }) => instance.ttlMs !== undefined).length
-    this.warmUp = new WarmUp({ clock: options.clock, ttlMs: this.#ttlMs, stored, isComplete })
+    this.#lives = new Lifecycle(options)
+    this.#table = this.#lives.table
+    this.preservation = this.#lives.preservation
+    this.warmUp = this.#lives.warmUp
+    this.hasPast = this.#lives.hasPast
   }
 
   /**
@@ -88,43 +38,39 @@ export class Registry {
    * same address is superseded: the newest life wins (F38).
    */
   register(record: InstanceRecord, lease: LeaseTerms | undefined): Registered {
-    const ttlMs = lease ? (lease.ttlMs ?? this.#ttlMs) : undefined
     const held = this.#table.get(record.service, record.instanceId)
-    if (held && this.#isSameLife(held, lease)) {
-      this.#replace(held, { ...held.instance, ...record, ttlMs, lapsed: false }, 'updated')
-      this.#renewLease(held)
+    if (held && isSameLife(held, lease)) {
+      const ttlMs = lease ? (lease.ttlMs ?? this.#lives.ttlMs) : undefined
+      this.#lives.replace(
+        held,
+        { ...held.instance, ...record, ttlMs, lapsed: false, stalled: false },
+        'updated',
+      )
+      this.#lives.renew(held)
       return { instance: held.instance, leaseSecret: lease?.secret, created: false }
     }
     if (!held) this.#table.assertRoomFor(record.service)
-    if (held) this.#remove(held, 'superseded')
-    this.#freeAddress(record)
-    const secret = lease ? (lease.secret ?? newSecret()) : undefined
-    const instance = copyOf({
-      ...record,
-      incarnation: this.#tombstones.nextIncarnation(),
-      lapsed: false,
-      ttlMs,
-      registeredAtMs: this.#clock.wallTime().getTime(),
-    })
-    const holding = new Holding(
-      instance,
-      secret === undefined ? undefined : hashSecret(secret),
-      this.#wheel.now(),
-      true,
-    )
-    this.#table.put(holding)
-    this.#store.put(holding)
-    this.#wheel.schedule(holding)
-    this.#emit({ type: 'registered', instance, previous: undefined })
-    return { instance, leaseSecret: secret, created: true }
+    if (held) this.#lives.remove(held, 'superseded')
+    return { ...this.#lives.begin(record, lease), created: true }
   }
 
-  /** Renews the lease. A status other than the present one is taken over, but draining is not undone by it. */
-  heartbeat(service: string, instanceId: string, key: LeaseKey, status?: Status): Instance {
+  /**
+   * Renews the lease. A status other than the present one is taken over, but draining is not undone by it. Only the
+   * first heartbeat that says "stalled", and the first that no longer does, change anything (F46).
+   */
+  heartbeat(
+    service: string,
+    instanceId: string,
+    key: LeaseKey,
+    { status, stalled = false }: Beat = {},
+  ): Instance {
     const held = this.#holdingOf(service, instanceId, key)
-    this.#renewLease(held)
+    this.#lives.renew(held)
+    if (stalled !== held.instance.stalled) {
+      this.#lives.replace(held, { ...held.instance, stalled }, stalled ? 'stalled' : 'resumed')
+    }
     if (status !== undefined && status !== held.instance.status && held.instance.status !== 'draining') {
-      this.#replace(held, { ...held.instance, status }, 'updated')
+      this.#lives.replace(held, { ...held.instance, status }, 'updated')
     }
     return held.instance
   }
@@ -133,7 +79,7 @@ export class Registry {
   patch(service: string, instanceId: string, key: LeaseKey | undefined, change: InstanceChange): Instance {
     const held = this.#holdingOf(service, instanceId, key)
     const type = change.status === 'draining' ? 'draining' : 'updated'
-    this.#replace(held, { ...held.instance, ...change }, type)
+    this.#lives.replace(held, { ...held.instance, ...change }, type)
     return held.instance
   }
 
@@ -143,13 +89,13 @@ export class Registry {
   }
 
   deregister(service: string, instanceId: string, key: LeaseKey | undefined): Instance {
-    return this.#remove(this.#holdingOf(service, instanceId, key), 'deregistered')
+    return this.#lives.remove(this.#holdingOf(service, instanceId, key), 'deregistered')
   }
 
   /** An operator's removal by address, without a key. The holder of a lease learns of it at its next heartbeat. */
   removeAt(service: string, address: string, port: number): Instance {
     const held = this.#table.at(service, address, port)
-    if (held) return this.#remove(held, 'deregistered')
+    if (held) return this.#lives.remove(held, 'deregistered')
     throw unknownAddress(service, hostPort({ address, port }))
   }
 
@@ -164,7 +110,7 @@ export class Registry {
     change: Partial<InstanceRecord>,
   ): Instance | undefined {
     const held = this.#table.at(service, address, port)
-    if (held) this.#replace(held, { ...held.instance, ...change }, 'updated')
+    if (held) this.#lives.replace(held, { ...held.instance, ...change }, 'updated')
     return held?.instance
   }
 
@@ -185,7 +131,7 @@ export class Registry {
   forget(service: string): boolean {
     const holdings = this.#table.holdings(service)
     if (!holdings) return false
-    for (const held of [...holdings.values()]) this.#remove(held, 'deregistered')
+    for (const held of [...holdings.values()]) this.#lives.remove(held, 'deregistered')
     this.#table.drop(service)
     this.#store.forget(service)
     return true
@@ -225,92 +171,22 @@ export class Registry {
 
   /** Removals by expiry put off so far. */
   get postponedRemovals(): number {
-    return this.#overdue.postponed
+    return this.#lives.overdue.postponed
   }
 
   /** Calls `listener` for every change, in order, before the change's caller gets its answer. Returns the way out. */
   on(listener: Listener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#lives.on(listener)
   }
 
   close(): void {
-    this.#wheel.close()
-    this.preservation.close()
-    this.warmUp.close()
-    this.#listeners.clear()
-    this.#store.close()
-  }
-
-  #isSameLife(held: Holding, lease: LeaseTerms | undefined): boolean {
-    if (held.instance.ttlMs === undefined) return lease === undefined
-    if (lease?.secret !== undefined && held.isHeldWith(lease.secret)) return true
-    // A lapsed lease protects its id no longer; a live one does.
-    if (held.instance.lapsed) return false
-    throw conflict(held.instance.service, held.instance.instanceId)
+    this.#lives.close()
   }
 
   #holdingOf(service: string, instanceId: string, key: LeaseKey | undefined): Holding {
     const held = this.#table.get(service, instanceId)
-    if (!held) throw this.#tombstones.absent(service, instanceId, key?.incarnation)
-    if (held.instance.ttlMs === undefined && key === undefined) return held
-    if (key && key.incarnation !== held.instance.incarnation) {
-      throw superseded(service, instanceId, key.incarnation)
-    }
-    if (key && held.isHeldWith(key.secret)) return held
-    throw wrongSecret(service, instanceId)
-  }
-
-  #freeAddress(record: InstanceRecord): void {
-    const other = this.#table.at(record.service, record.address, record.port)
-    if (other && other.instance.instanceId !== record.instanceId) this.#remove(other, 'superseded')
-  }
-
-  #renewLease(held: Holding): void {
-    held.renewedAt = this.#wheel.now()
-    held.notBefore = 0
-    this.#confirm(held)
-    if (held.instance.lapsed) this.#replace(held, { ...held.instance, lapsed: false }, 'renewed')
-  }
-
-  #replace(held: Holding, changed: Instance, type: RegistryEventType): void {
-    const previous = held.instance
-    if (isSameInstance(previous, changed)) return
-    const instance = copyOf(changed)
-    this.#freeAddress(instance)
-    held.instance = instance
-    this.#table.put(held, previous)
-    this.#wheel.schedule(held)
-    if (type !== 'lapsed' && type !== 'renewed') this.#store.put(held)
-    this.#emit({ type, instance, previous })
-  }
-
-  #remove(held: Holding, endedBy: EndedBy): Instance {
-    const { instance } = held
-    if (endedBy !== 'expired') this.#confirm(held)
-    this.#wheel.cancel(held)
-    this.#table.remove(instance)
-    this.#store.remove(instance)
-    this.#tombstones.bury(instance, endedBy)
-    this.#emit({ type: endedBy, instance, previous: instance })
-    return instance
-  }
-
-  /** Every stored lease starts anew, with two intervals on top for its holder to find us (rule 5). */
-  #restore({ instance, secretHash }: StoredInstance): void {
-    const graceMs = 2 * heartbeatIntervalMs(instance.ttlMs ?? 0)
-    const holding = new Holding(copyOf(instance), secretHash, this.#wheel.now() + graceMs, false)
-    this.#table.put(holding)
-    this.#wheel.schedule(holding)
-  }
-
-  #confirm(held: Holding): void {
-    if (held.isConfirmed) return
-    held.isConfirmed = true
-    if (held.instance.ttlMs !== undefined) this.warmUp.confirmed()
-  }
-
-  #emit(event: RegistryEvent): void {
-    for (const listener of this.#listeners) listener(event)
+    if (!held) throw this.#lives.tombstones.absent(service, instanceId, key?.incarnation)
+    assertHolder(held, key)
+    return held
   }
 }

@@ -3,6 +3,7 @@
  * a registration to the store (heartbeats are not changes) and reads the store once, at start.
  */
 import type { Instance } from './instance.ts'
+import type { Tombstone } from './tombstones.ts'
 
 export interface StoredInstance {
   readonly instance: Instance
@@ -16,6 +17,8 @@ export interface StoredState {
   readonly instances: readonly StoredInstance[]
   /** Every service that is known, those that lost their last instance included (X-40). */
   readonly services: readonly string[]
+  /** Why recent lives ended, in any order. */
+  readonly tombstones: readonly Tombstone[]
   /** False where earlier registrations may be missing: nothing is stored, or what was is damaged (F02, F27). */
   readonly isComplete: boolean
 }
@@ -23,7 +26,10 @@ export interface StoredState {
 export interface Store {
   load(): StoredState
   put(stored: StoredInstance): void
-  remove(instance: Instance): void
+  /** The life is over: it goes and its stone comes, both or neither. */
+  bury(instance: Instance, stone: Tombstone): void
+  /** The reason of an old ending is no longer kept. */
+  dropStone(stone: Tombstone): void
   /** The service is known, with or without instances. */
   know(service: string): void
   /** The service is as if never heard of. */
@@ -38,7 +44,13 @@ export interface Store {
   close(): void
 }
 
-export const EMPTY_STATE: StoredState = { lastIncarnation: 0, instances: [], services: [], isComplete: false }
+export const EMPTY_STATE: StoredState = {
+  lastIncarnation: 0,
+  instances: [],
+  services: [],
+  tombstones: [],
+  isComplete: false,
+}
 
 /** `--data-dir none`: nothing outlives the process. */
 export const memoryStore: Store = {
@@ -46,7 +58,10 @@ export const memoryStore: Store = {
   put() {
     // The registry's own memory is all there is.
   },
-  remove() {
+  bury() {
+    // As above.
+  },
+  dropStone() {
     // As above.
   },
   know() {

@@ -1,10 +1,11 @@
 /**
- * How a registration is written down, on disk and in the previous generation: JSON behind a checksum, because
+ * How registrations and tombstones are written down, on disk and in the previous generation: JSON behind a checksum, because
  * the database notices a torn page and not a changed byte (F27). Raise FORMAT when older servers cannot read it.
  */
 import { crc32 } from 'node:zlib'
 import { type Instance, type Metadata, NO_METADATA } from './instance.ts'
 import type { StoredInstance } from './store.ts'
+import type { Tombstone } from './tombstones.ts'
 
 export const FORMAT = 1
 
@@ -16,12 +17,12 @@ export class Damaged extends Error {
   }
 }
 
-interface Written extends Omit<Instance, 'lapsed'> {
+interface Written extends Omit<Instance, 'lapsed' | 'stalled'> {
   readonly secretHash?: string
 }
 
 export function encodeInstance({ instance, secretHash }: StoredInstance): Buffer {
-  const { lapsed: _, ...kept } = instance
+  const { lapsed: _, stalled: __, ...kept } = instance
   const hash =
     secretHash === undefined ? {} : { secretHash: Buffer.from(secretHash, 'latin1').toString('base64') }
   const written: Written = { ...kept, ...hash }
@@ -35,9 +36,17 @@ export function decodeInstance(bytes: Buffer): StoredInstance {
     names.length === 0 ? NO_METADATA : Object.freeze(Object.assign(Object.create(null), kept.metadata))
   return {
     // JSON has no undefined: what was not said is missing.
-    instance: { ...kept, canary: kept.canary, ttlMs: kept.ttlMs, metadata, lapsed: false },
+    instance: { ...kept, canary: kept.canary, ttlMs: kept.ttlMs, metadata, lapsed: false, stalled: false },
     secretHash: secretHash === undefined ? undefined : Buffer.from(secretHash, 'base64').toString('latin1'),
   }
+}
+
+export function encodeTombstone(stone: Tombstone): Buffer {
+  return seal(JSON.stringify(stone))
+}
+
+export function decodeTombstone(bytes: Buffer): Tombstone {
+  return JSON.parse(unseal(bytes)) as Tombstone
 }
 
 export function seal(text: string): Buffer {

@@ -1,7 +1,8 @@
-/** One caller that waits for the ACKs of one name: told of each ACK, it never asks again and again. */
+/** Callers that wait for the ACKs of one name: told of each ACK, they never ask again and again. */
 import type { Clock, Timer } from '../clock.ts'
-import type { LinearCache, Watcher } from './linear-cache.ts'
+import type { LinearCache } from './linear-cache.ts'
 import type { AckReport, PendingNode } from './node-status.ts'
+import type { Watcher } from './watcher.ts'
 
 export class AckWaiter {
   readonly name: string
@@ -69,5 +70,28 @@ export class AckWaiter {
       pending.push({ node, cluster, state: watcher.pendingState(this.name) })
     }
     return { subscribers: watchers.size, acked: watchers.size - pending.length, pending }
+  }
+}
+
+/** All that wait, by name. */
+export class AckWaiters {
+  readonly #byName = new Map<string, Set<AckWaiter>>()
+
+  add(waiter: AckWaiter): void {
+    this.#byName.set(waiter.name, (this.#byName.get(waiter.name) ?? new Set()).add(waiter))
+  }
+
+  delete(waiter: AckWaiter): void {
+    const waiters = this.#byName.get(waiter.name)
+    if (waiters?.delete(waiter) && waiters.size === 0) this.#byName.delete(waiter.name)
+  }
+
+  /** Those that wait for the name. Any may be done and deleted meanwhile. */
+  of(name: string): Iterable<AckWaiter> {
+    return this.#byName.size === 0 ? [] : [...(this.#byName.get(name) ?? [])]
+  }
+
+  all(): Iterable<AckWaiter> {
+    return [...this.#byName.values()].flatMap(waiters => [...waiters])
   }
 }

@@ -3,41 +3,17 @@
  * change takes the next revision, so that "has ACKed what is held now, or something newer" is one comparison.
  */
 import { type Clock, systemClock } from '../clock.ts'
-import { AckWaiter } from './ack-waiter.ts'
-import type { AckReport, PendingState } from './node-status.ts'
+import { AckWaiter, AckWaiters } from './ack-waiter.ts'
+import type { LinearCacheOptions } from './linear-cache-options.ts'
+import { LostWatcher, LostWatchers } from './lost-watchers.ts'
+import type { AckReport } from './node-status.ts'
 import { type Resource, versionOf } from './resource.ts'
 import type { ResourceType } from './resource-type.ts'
+import { Unacked } from './unacked.ts'
+import type { Watcher } from './watcher.ts'
 
 /** The name that stands for every resource of the type. */
 export const WILDCARD = '*'
-
-export interface LinearCacheOptions {
-  /** What a SotW client is told of a name that was never set (X-40, X-68). Default: nothing, it is kept waiting. */
-  readonly placeholder?: (name: string) => Resource | undefined
-  /**
-   * Says whether a name is withheld from a client that shows this version of an earlier stream (empty: none): it
-   * is neither sent nor told as removed, until `release()` asks again. Not for types with full state in SotW.
-   */
-  readonly hold?: (name: string, clientVersion: string) => boolean
-  /**
-   * Called before a name, or WILDCARD, is watched: whoever fills the cache only where somebody watches does so
-   * now. Default: nothing.
-   */
-  readonly demand?: (name: string) => void
-  /** For the deadlines of `acked`. Default: the system's clock. */
-  readonly clock?: Clock
-}
-
-/** One subscription of one stream, as the cache sees it. */
-export interface Watcher {
-  readonly node: string
-  readonly cluster: string
-  changed(name: string): void
-  released(): void
-  /** The newest revision of the name that the client ACKed; -1 for none. */
-  ackedRevision(name: string): number
-  pendingState(name: string): PendingState
-}
 
 /** Resources that are sent together, with the version of them all. */
 export interface ResourceSet {
@@ -54,18 +30,24 @@ const NOBODY: ReadonlySet<Watcher> = new Set()
 
 export class LinearCache {
   readonly type: ResourceType
+  readonly unacked: Unacked
   readonly #options: LinearCacheOptions
+  readonly #clock: Clock
   readonly #entries = new Map<string, Entry>()
   /** Revisions of deletions that somebody watched. */
   readonly #deleted = new Map<string, number>()
   readonly #watchers = new Map<string, Set<Watcher>>()
-  readonly #waiters = new Map<string, Set<AckWaiter>>()
+  readonly #waiters = new AckWaiters()
+  readonly #lost: LostWatchers
   #revision = 0
   #all: ResourceSet | undefined
 
   constructor(type: ResourceType, options: LinearCacheOptions = {}) {
     this.type = type
     this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.unacked = new Unacked(this.#clock)
+    this.#lost = new LostWatchers(this.#clock, (name, lost) => this.unwatch(name, lost))
   }
 
   /** The revision of the newest change of any name. */
@@ -137,10 +119,17 @@ export class LinearCache {
   /** Registers interest in a name, or in all by WILDCARD. */
   watch(name: string, watcher: Watcher): void {
     this.demand(name)
-    const watchers = this.#watchers.get(name)
-    if (watchers) watchers.add(watcher)
-    else this.#watchers.set(name, new Set([watcher]))
-    for (const waiter of this.#waitersOf(name)) waiter.joined(watcher)
+    this.#join(name, watcher)
+    this.#lost.returned(name, watcher)
+  }
+
+  /** The watcher's stream broke: it counts on, as disconnected, until its node watches again or is given up. */
+  lose(names: readonly string[], watcher: Watcher): void {
+    const lost = new LostWatcher(watcher, names)
+    // Never without one of the two: who waits for ACKs would think that the client has gone.
+    for (const name of names) this.#join(name, lost)
+    for (const name of names) this.unwatch(name, watcher)
+    this.#lost.add(lost)
   }
 
   unwatch(name: string, watcher: Watcher): void {
@@ -168,18 +157,25 @@ export class LinearCache {
 
   /**
    * Resolves with the report when every open subscription to the name has ACKed what the cache holds at the call,
-   * or something newer; else at the deadline or when the signal aborts. Streams that close stop counting, those
-   * that open meanwhile count too.
+   * or something newer; else at the deadline or when the signal aborts. Streams that their client ends stop
+   * counting, those that open meanwhile count too; see `lose` for those that break.
    */
   acked(name: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<AckReport> {
     return new Promise(resolve => {
       const waiter = new AckWaiter(this, name, report => {
-        this.#removeWaiter(waiter)
+        this.#waiters.delete(waiter)
         resolve(report)
       })
-      this.#waiters.set(name, (this.#waiters.get(name) ?? new Set()).add(waiter))
-      waiter.start(this.#options.clock ?? systemClock, options)
+      this.#waiters.add(waiter)
+      waiter.start(this.#clock, options)
     })
+  }
+
+  #join(name: string, watcher: Watcher): void {
+    const watchers = this.#watchers.get(name)
+    if (watchers) watchers.add(watcher)
+    else this.#watchers.set(name, new Set([watcher]))
+    for (const waiter of this.#waitersOf(name)) waiter.joined(watcher)
   }
 
   #changed(name: string): void {
@@ -188,13 +184,6 @@ export class LinearCache {
   }
 
   #waitersOf(name: string): Iterable<AckWaiter> {
-    if (this.#waiters.size === 0) return []
-    if (name === WILDCARD) return [...this.#waiters.values()].flatMap(waiters => [...waiters])
-    return [...(this.#waiters.get(name) ?? [])]
-  }
-
-  #removeWaiter(waiter: AckWaiter): void {
-    const waiters = this.#waiters.get(waiter.name)
-    if (waiters?.delete(waiter) && waiters.size === 0) this.#waiters.delete(waiter.name)
+    return name === WILDCARD ? this.#waiters.all() : this.#waiters.of(name)
   }
 }

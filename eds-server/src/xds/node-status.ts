@@ -3,6 +3,9 @@
 /** - `STALE`: sent, not ACKed; `NACKED`: refused as it is now; `NOT_SENT`: nothing was sent yet. */
 export type PendingState = 'STALE' | 'NACKED' | 'NOT_SENT'
 
+/** `DISCONNECTED`: its stream broke, and it is not back yet; meanwhile it keeps what it had. */
+export type LaggardState = PendingState | 'DISCONNECTED'
+
 /** Which of the clients that subscribe to one name have ACKed it. */
 export interface AckReport {
   readonly subscribers: number
@@ -13,7 +16,7 @@ export interface AckReport {
 export interface PendingNode {
   readonly node: string
   readonly cluster: string
-  readonly state: PendingState
+  readonly state: LaggardState
 }
 
 export interface NodeView {

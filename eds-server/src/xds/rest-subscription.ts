@@ -5,8 +5,9 @@
  */
 import type { Clock, Timer } from '../clock.ts'
 import type { RequestError } from './discovery-request.ts'
-import { type LinearCache, type Watcher, WILDCARD } from './linear-cache.ts'
+import { type LinearCache, WILDCARD } from './linear-cache.ts'
 import type { Nack, ObservedStream, PendingState, TypeView } from './node-status.ts'
+import type { Watcher } from './watcher.ts'
 
 export interface RestClient {
   readonly id: string

@@ -2,10 +2,12 @@
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import { type LinearCache, type Watcher, WILDCARD } from './linear-cache.ts'
+import { type LinearCache, WILDCARD } from './linear-cache.ts'
 import type { Nack, PendingState, TypeView } from './node-status.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
+import type { Unacknowledged } from './unacked.ts'
+import type { Watcher } from './watcher.ts'
 
 /** What a watch needs of the stream that it is on. */
 export interface WatchOwner {
@@ -16,12 +18,13 @@ export interface WatchOwner {
   wallTime(): Date
 }
 
-export class Watch<Request extends CommonRequest> implements Watcher, Interest {
+export class Watch<Request extends CommonRequest> implements Watcher, Interest, Unacknowledged {
   readonly cache: LinearCache
   readonly subscription: Subscription<Request>
   readonly #owner: WatchOwner
+  #sentAt = 0
   #ackedVersion = ''
-  #lastAckAt: string | undefined
+  #lastAckAt: Date | undefined
   #nack: Nack | undefined
 
   constructor(
@@ -44,10 +47,12 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
 
   request(request: Request): Verdict | undefined {
     const verdict = this.subscription.request(request)
+    if (verdict) this.cache.unacked.delete(this)
+    this.#noteUnacked()
     if (!verdict) return undefined
-    const at = this.#owner.wallTime().toISOString()
+    const at = this.#owner.wallTime()
     if (verdict.error) {
-      this.#nack = { version: verdict.version, ...verdict.error, at }
+      this.#nack = { version: verdict.version, ...verdict.error, at: at.toISOString() }
     } else {
       this.#nack = undefined
       this.#ackedVersion = verdict.version
@@ -57,12 +62,21 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   }
 
   respond(nonce: string): Response | undefined {
-    return this.subscription.respond(nonce)
+    const response = this.subscription.respond(nonce)
+    if (response) this.#sentAt = this.cache.unacked.now()
+    return response
   }
 
+  /** The client asks for nothing any more. */
   close(): void {
-    for (const name of this.subscription.names) this.unwatch(name)
-    if (this.subscription.isWildcard) this.unwatch(WILDCARD)
+    this.cache.unacked.delete(this)
+    for (const name of this.#watched()) this.unwatch(name)
+  }
+
+  /** The stream broke: the client keeps what it has, and comes back. */
+  lose(): void {
+    this.cache.unacked.delete(this)
+    this.cache.lose(this.#watched(), this)
   }
 
   view(protocol: 'sotw' | 'delta', aggregated: boolean): TypeView {
@@ -74,9 +88,24 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       state: this.#state(),
       version: this.#ackedVersion,
       names: isWildcard ? new Set([...names, ...this.cache.names()]).size : names.size,
-      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt } : {}),
+      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt.toISOString() } : {}),
       ...(this.#nack ? { nack: this.#nack } : {}),
     }
+  }
+
+  overdue(): void {
+    this.subscription.giveUpAck()
+    this.#owner.flush()
+  }
+
+  #noteUnacked(): void {
+    const { isOutstanding, isBehind } = this.subscription
+    if (isOutstanding && isBehind) this.cache.unacked.add(this, this.#sentAt)
+  }
+
+  #watched(): string[] {
+    const { names, isWildcard } = this.subscription
+    return isWildcard ? [...names, WILDCARD] : [...names]
   }
 
   #state(): TypeView['state'] {
@@ -92,6 +121,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   changed(name: string): void {
     this.subscription.changed(name)
     this.#owner.flush()
+    this.#noteUnacked()
   }
 
   released(): void {

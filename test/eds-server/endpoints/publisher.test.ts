@@ -5,9 +5,11 @@ import { Publisher } from '../../../eds-server/src/endpoints/publisher.ts'
 import { RollcallError } from '../../../eds-server/src/errors.ts'
 import { Registry } from '../../../eds-server/src/registry/registry.ts'
 import { memoryStore } from '../../../eds-server/src/registry/store.ts'
-import { LinearCache, type Watcher } from '../../../eds-server/src/xds/linear-cache.ts'
+import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
+import { RETURN_MS } from '../../../eds-server/src/xds/lost-watchers.ts'
 import type { PendingState } from '../../../eds-server/src/xds/node-status.ts'
 import { ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import type { Watcher } from '../../../eds-server/src/xds/watcher.ts'
 import { summaryOf } from '../../world/assignments.ts'
 import { ManualClock } from '../../world/manual-clock.ts'
 import { record, SECRET } from '../../world/records.ts'
@@ -60,13 +62,13 @@ class Subscriber implements Watcher {
   }
 }
 
-function world() {
+function world({ hasPast = false } = {}) {
   const clock = new ManualClock()
   const registry = new Registry({ clock, store: memoryStore })
   const demand = (service: string) => publisher.demand(service)
   const cache = new LinearCache(ENDPOINT, { demand, clock })
   const publisher = new Publisher({ clock, registry, cache })
-  const delivery = new Delivery({ clock, registry, publisher, cache })
+  const delivery = new Delivery({ clock, registry, publisher, cache, hasPast })
   const register = (port: number, change = {}) =>
     registry.register(record({ instanceId: `i${port}`, port, ...change }), { secret: SECRET }).instance
   return { clock, registry, cache, publisher, delivery, register }
@@ -75,19 +77,29 @@ function world() {
 /** Lets promises that are already settled run their continuations. */
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-test('a change is published at once, and what follows together after a rest of three times the cost', () => {
-  const { clock, cache, register } = world()
+/** What a publication costs is known from the second one on. */
+function settledWorld(costMs: number) {
+  const { clock, cache, register, ...others } = world()
   const envoy = new Subscriber(cache, 'front-1')
   envoy.clock = clock
-  envoy.costMs = 5
-  register(1)
-  clock.advance(0)
-  assert.deepEqual(envoy.news(), [['1 HEALTHY']])
-  for (let port = 2; port <= 10; port++) {
+  envoy.costMs = costMs
+  for (const port of [1, 2]) {
     register(port)
-    clock.advance(1)
+    clock.advance(1000)
   }
-  clock.advance(5)
+  envoy.news()
+  return { clock, cache, register, envoy, ...others }
+}
+
+test('a change is published at once, and what follows together after 5 ms and twice the cost', () => {
+  const { clock, envoy, register } = settledWorld(5)
+  register(3)
+  clock.advance(0)
+  assert.equal(envoy.news()[0]?.length, 3)
+  for (let port = 4; port <= 10; port++) {
+    register(port)
+    clock.advance(2)
+  }
   assert.deepEqual(envoy.news(), [], '14 of 15 ms of rest')
   clock.advance(1)
   const [all, ...more] = envoy.news()
@@ -95,23 +107,46 @@ test('a change is published at once, and what follows together after a rest of t
   assert.deepEqual(more, [])
 })
 
-test('the rest is bounded, and a service that costs nothing never rests', () => {
-  const { clock, cache, register } = world()
-  const envoy = new Subscriber(cache, 'front-1')
-  register(1)
+test('the rest is bounded, and shortest for a service that costs nothing', () => {
+  const { clock, envoy, register } = settledWorld(0)
+  for (const [costMs, restMs] of [
+    [0, 5],
+    [1000, 5],
+    [1000, 100],
+  ] as const) {
+    envoy.costMs = costMs
+    register(3, { weight: 1 + clock.now() })
+    clock.advance(0)
+    assert.equal(envoy.news().length, 1)
+    register(4, { weight: 1 + clock.now() })
+    envoy.costMs = 0
+    clock.advance(restMs - 1)
+    assert.equal(envoy.news().length, 0, `${restMs} ms of rest`)
+    envoy.costMs = costMs
+    clock.advance(1)
+    assert.equal(envoy.news().length, 1, `${restMs} ms of rest`)
+    clock.advance(1000)
+  }
+})
+
+test('a pause of the process during one publication is no cost of the service', () => {
+  const { clock, envoy, register } = settledWorld(1)
+  envoy.costMs = 50
+  register(3)
   clock.advance(0)
-  register(2)
-  clock.advance(0)
+  envoy.costMs = 1
+  register(4)
+  clock.advance(7)
   assert.equal(envoy.news().length, 2)
-  envoy.clock = clock
-  envoy.costMs = 1000
+})
+
+test('what is demanded is published within the rest', () => {
+  const { clock, envoy, publisher, register } = settledWorld(1)
   register(3)
   clock.advance(0)
   register(4)
-  clock.advance(99)
-  assert.equal(envoy.news().length, 1)
-  clock.advance(1)
-  assert.equal(envoy.news().length, 1)
+  publisher.publish(SERVICE)
+  assert.equal(envoy.news().length, 2)
 })
 
 test('a service that nobody watches is built when somebody does, and not before', () => {
@@ -145,6 +180,7 @@ test('a removal is told as UNHEALTHY, and left out when every subscriber has ACK
   clock.advance(100)
   const envoys = ['front-1', 'front-2'].map(node => new Subscriber(cache, node))
   for (const envoy of envoys) envoy.ack()
+  clock.advance(100)
   registry.removeAt(SERVICE, '127.0.0.1', 1)
   clock.advance(0)
   assert.deepEqual(envoys[0]?.news(), [['1 UNHEALTHY', '2 HEALTHY']])
@@ -161,6 +197,7 @@ test('a subscriber that never ACKs holds a removal up for half a second and no l
   register(1)
   clock.advance(100)
   const silent = new Subscriber(cache, 'stopped')
+  clock.advance(100)
   registry.removeAt(SERVICE, '127.0.0.1', 1)
   clock.advance(499)
   await turn()
@@ -224,6 +261,7 @@ test('an instance that moves leaves its old address in two steps', async () => {
   register(1)
   clock.advance(100)
   const envoy = new Subscriber(cache, 'front-1')
+  clock.advance(100)
   register(1, { port: 9 })
   clock.advance(0)
   assert.deepEqual(envoy.news(), [['1 UNHEALTHY', '9 HEALTHY']])
@@ -260,11 +298,26 @@ test('live() of an instance that is starting waits until it is offered, or says 
   })
   clock.advance(10)
   await refused
-  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, 'healthy')
+  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, { status: 'healthy' })
   assert.deepEqual(await waited, { subscribers: 0, acked: 0, pending: [] })
   await assert.rejects(delivery.live(SERVICE, 'never', { timeoutMs: 10 }), {
     code: 'ROLLCALL_INSTANCE_UNKNOWN',
   })
+})
+
+test('F46: a stalled instance is no news to anybody', () => {
+  const { clock, cache, registry, register } = world()
+  const { incarnation } = register(1)
+  const envoy = new Subscriber(cache, 'front-1')
+  clock.advance(100)
+  envoy.news()
+  const timers = clock.pendingTimers
+  for (const stalled of [true, false]) {
+    registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, { stalled })
+    assert.equal(clock.pendingTimers, timers, 'nothing is even built')
+  }
+  clock.advance(1000)
+  assert.deepEqual(envoy.news(), [])
 })
 
 test('gone() waits for both steps of the removal', async () => {
@@ -294,4 +347,29 @@ test('close() leaves no timer behind', () => {
   publisher.close()
   registry.close()
   assert.equal(clock.pendingTimers, 0)
+})
+
+test('F01: after a restart, gone and settled wait for clients of before, and say so when the time is too short', async () => {
+  const { clock, delivery, register, registry } = world({ hasPast: true })
+  register(8081)
+  assert.equal(
+    (await delivery.live('myservice', 'i8081', { timeoutMs: 0 })).incomplete,
+    true,
+    'told, not awaited',
+  )
+  const short = delivery.settled('myservice', { timeoutMs: 5000 })
+  await turn()
+  clock.advance(5000)
+  assert.deepEqual(await short, { subscribers: 0, acked: 0, pending: [], incomplete: true })
+  registry.removeAt('myservice', '127.0.0.1', 8081)
+  let isDone = false
+  const gone = delivery.gone('myservice', 'i8081', { timeoutMs: 5000 }).finally(() => {
+    isDone = true
+  })
+  await turn()
+  clock.advance(RETURN_MS - 5001)
+  await turn()
+  assert.equal(isDone, false)
+  clock.advance(1)
+  assert.deepEqual(await gone, { subscribers: 0, acked: 0, pending: [] })
 })

@@ -15,7 +15,8 @@ class HandStore implements Store {
   waits: { resolve(): void; reject(error: Error): void }[] = []
   load = memoryStore.load
   put = memoryStore.put
-  remove = memoryStore.remove
+  bury = memoryStore.bury
+  dropStone = memoryStore.dropStone
   know = memoryStore.know
   forget = memoryStore.forget
   close = memoryStore.close

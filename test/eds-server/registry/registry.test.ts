@@ -4,6 +4,7 @@ import { RollcallError } from '../../../eds-server/src/errors.ts'
 import type { RegistryEvent } from '../../../eds-server/src/registry/changes.ts'
 import { Registry } from '../../../eds-server/src/registry/registry.ts'
 import { memoryStore, type Store, type StoredInstance } from '../../../eds-server/src/registry/store.ts'
+import type { Tombstone } from '../../../eds-server/src/registry/tombstones.ts'
 import { ManualClock } from '../../world/manual-clock.ts'
 import { OTHER_SECRET, record, SECRET } from '../../world/records.ts'
 
@@ -224,7 +225,7 @@ test('a wrong or missing secret changes nothing', () => {
   events()
   const wrong = { incarnation, secret: OTHER_SECRET }
   const code = refusal('ROLLCALL_LEASE_SECRET_INVALID')
-  assert.throws(() => registry.heartbeat('myservice', 'one', wrong, 'unhealthy'), code)
+  assert.throws(() => registry.heartbeat('myservice', 'one', wrong, { status: 'unhealthy' }), code)
   for (const key of [wrong, undefined]) {
     assert.throws(() => registry.patch('myservice', 'one', key, { weight: 5 }), code)
     assert.throws(() => registry.drain('myservice', 'one', key), code)
@@ -237,13 +238,36 @@ test('a heartbeat reports a status, but does not undo a drain; registering again
   const { registry, events } = world()
   const { incarnation } = registry.register(record({ status: 'starting' }), { secret: SECRET }).instance
   const key = { incarnation, secret: SECRET }
-  registry.heartbeat('myservice', 'one', key, 'healthy')
+  registry.heartbeat('myservice', 'one', key, { status: 'healthy' })
   registry.drain('myservice', 'one', key)
-  registry.heartbeat('myservice', 'one', key, 'healthy')
+  registry.heartbeat('myservice', 'one', key, { status: 'healthy' })
   assert.equal(registry.get('myservice', 'one')?.status, 'draining')
   assert.deepEqual(events(), ['registered one', 'updated one', 'draining one'])
   registry.register(record(), { secret: SECRET })
   assert.equal(registry.get('myservice', 'one')?.status, 'healthy')
+})
+
+test('F46: stalled is told when it begins and when it ends, is not stored, and changes nothing else', () => {
+  const stored: StoredInstance[] = []
+  const { registry, events } = world({
+    ...memoryStore,
+    put: held => stored.push({ instance: held.instance, secretHash: held.secretHash }),
+  })
+  const { incarnation } = registry.register(record({ status: 'unhealthy' }), { secret: SECRET }).instance
+  const beat = (stalled?: boolean) =>
+    registry.heartbeat('myservice', 'one', { incarnation, secret: SECRET }, { stalled })
+  events()
+  assert.equal(beat(false).stalled, false)
+  for (const _ of [1, 2, 3]) assert.equal(beat(true).stalled, true)
+  assert.deepEqual(events(), ['stalled one'])
+  assert.equal(registry.get('myservice', 'one')?.status, 'unhealthy')
+  beat()
+  beat()
+  assert.deepEqual(events(), ['resumed one'])
+  assert.equal(stored.length, 1, 'the registration')
+  beat(true)
+  const again = registry.register(record({ status: 'unhealthy' }), { secret: SECRET })
+  assert.equal(again.instance.stalled, false, 'who registers is awake')
 })
 
 test('the limits refuse one more, and take it again when there is room', () => {
@@ -264,12 +288,14 @@ test('the limits refuse one more, and take it again when there is room', () => {
 test('a registry starts from its store with fresh leases, and goes on numbering above it', () => {
   const stored = new Map<string, StoredInstance>()
   const services = new Set(['gone'])
+  const stones = new Map<string, Tombstone>()
   let lastIncarnation = 5e15
   const store: Store = {
     load: () => ({
       lastIncarnation,
       instances: [...stored.values()],
       services: [...services],
+      tombstones: [...stones.values()],
       isComplete: true,
     }),
     know: service => void services.add(service),
@@ -278,14 +304,20 @@ test('a registry starts from its store with fresh leases, and goes on numbering 
       stored.set(entry.instance.instanceId, { instance: entry.instance, secretHash: entry.secretHash })
       lastIncarnation = entry.instance.incarnation
     },
-    remove: instance => void stored.delete(instance.instanceId),
+    bury: (instance, stone) => {
+      stored.delete(instance.instanceId)
+      stones.set(instance.instanceId, stone)
+    },
+    dropStone: stone => void stones.delete(stone.instanceId),
     flushed: () => undefined,
     trouble: () => undefined,
     close: () => stored.clear(),
   }
   const first = world(store)
   const kept = first.registry.register(record({ instanceId: 'kept', port: 1 }), { secret: SECRET }).instance
-  first.registry.register(record({ instanceId: 'removed', port: 2 }), { secret: SECRET })
+  const { instance: removed } = first.registry.register(record({ instanceId: 'removed', port: 2 }), {
+    secret: SECRET,
+  })
   first.registry.removeAt('myservice', '127.0.0.1', 2)
 
   first.registry.declare('declared')
@@ -299,7 +331,10 @@ test('a registry starts from its store with fresh leases, and goes on numbering 
   second.clock.advance(TTL_MS - 500)
   const key = { incarnation: kept.incarnation, secret: SECRET }
   assert.equal(second.registry.heartbeat('myservice', 'kept', key).lapsed, false)
-  assert.equal(second.registry.get('myservice', 'removed'), undefined)
+  assert.throws(
+    () => second.registry.heartbeat('myservice', 'removed', { ...key, incarnation: removed.incarnation }),
+    refusal('ROLLCALL_INSTANCE_DEREGISTERED'),
+  )
   const next = second.registry.register(record({ instanceId: 'next', port: 3 }), { secret: SECRET }).instance
   assert.ok(next.incarnation > kept.incarnation)
 })

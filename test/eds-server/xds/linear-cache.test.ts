@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LinearCache, type Watcher } from '../../../eds-server/src/xds/linear-cache.ts'
+import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { CLUSTER, ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import type { Watcher } from '../../../eds-server/src/xds/watcher.ts'
 import { ManualClock } from '../../world/manual-clock.ts'
 import { DeltaBench, given, resource, SotwBench } from './watch-bench.ts'
 

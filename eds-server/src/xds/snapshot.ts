@@ -1,0 +1,7 @@
+/** What the clients of one node group are to have: a consistent set of resources across types. */
+import type { Resource } from './resource.ts'
+
+export interface Snapshot {
+  /** By type URL, then by name. A type that is absent has no resources. */
+  readonly resources: ReadonlyMap<string, ReadonlyMap<string, Resource>>
+}
