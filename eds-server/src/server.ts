@@ -12,6 +12,7 @@ import { Publisher } from './endpoints/publisher.ts'
 import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import type { Discovery, HttpApp, Readiness } from './http/context.ts'
+import { LISTEN_BACKLOG } from './listen-backlog.ts'
 import { type InstanceCount, Metrics } from './metrics.ts'
 import { openStore } from './registry/open-store.ts'
 import { Registry } from './registry/registry.ts'
@@ -153,7 +154,7 @@ function readinessOf(registry: Registry): Readiness {
 
 async function listen(app: HttpApp, host: string, port: number): Promise<number> {
   try {
-    await app.listen({ host, port })
+    await app.listen({ host, port, backlog: LISTEN_BACKLOG })
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
     const message = `the HTTP port ${port} of ${host} is already in use`
