@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { parseDocument } from 'yaml'
+import { type Document, parseDocument } from 'yaml'
 import { findEnvoy } from '../../scripts/envoy-binary.mjs'
 import { ROOT } from '../../scripts/processes/programs.ts'
 
@@ -38,7 +38,12 @@ export interface BootstrapChanges {
   /** Of a bootstrap that asks over REST. */
   refreshDelay?: string | undefined
   requestTimeout?: string | undefined
+  /** Anything else: made last. */
+  change?: BootstrapChange | undefined
 }
+
+/** Edits a bootstrap in place. */
+export type BootstrapChange = (bootstrap: Document) => void
 
 /** True for a bootstrap that asks over REST. */
 export function isRest(name: Bootstrap): boolean {
@@ -62,7 +67,7 @@ export async function validated(path: string): Promise<string> {
 /** The text of a shipped bootstrap with other ports. */
 export function bootstrapWith(
   name: Bootstrap,
-  { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout }: BootstrapChanges,
+  { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout, change }: BootstrapChanges,
 ): string {
   const document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
   const replace = (path: readonly (string | number)[], expected: unknown, value: unknown): void => {
@@ -89,5 +94,6 @@ export function bootstrapWith(
   if (refreshDelay !== undefined) replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
   if (requestTimeout !== undefined) replace([...source, 'request_timeout'], '15s', requestTimeout)
   if (nodeId !== undefined) replace(['node', 'id'], 'test-id', nodeId)
+  change?.(document)
   return document.toString()
 }

@@ -21,7 +21,7 @@ import {
   type UpstreamOptions,
 } from '../../scripts/processes/programs.ts'
 import { within } from '../../scripts/processes/until.ts'
-import { type Bootstrap, bootstrapWith, isRest } from './bootstrap.ts'
+import { type Bootstrap, type BootstrapChange, bootstrapWith, isRest } from './bootstrap.ts'
 
 export interface WorldEnvoyOptions {
   /** A file of envoy/. Default `eds-grpc.yaml`. */
@@ -33,6 +33,8 @@ export interface WorldEnvoyOptions {
   /** Of a bootstrap that asks over REST, instead of what it ships with. */
   refreshDelay?: string
   requestTimeout?: string
+  /** Of the bootstrap. */
+  change?: BootstrapChange | undefined
 }
 
 /** An Envoy and where it takes traffic. */
@@ -82,11 +84,11 @@ export class World implements AsyncDisposable {
   }
 
   async startEnvoy(options: WorldEnvoyOptions): Promise<WorldEnvoy> {
-    const { bootstrap = 'eds-grpc.yaml', registry, nodeId, serving, refreshDelay, requestTimeout } = options
+    const { bootstrap = 'eds-grpc.yaml', registry, serving, ...changes } = options
     const serverPort = isRest(bootstrap) ? registry.httpPort : registry.grpcPort
     const name = this.#name('envoy')
     const file = join(this.folder, `${name}.yaml`)
-    writeFileSync(file, bootstrapWith(bootstrap, { serverPort, nodeId, refreshDelay, requestTimeout }))
+    writeFileSync(file, bootstrapWith(bootstrap, { serverPort, ...changes }))
     const adminAddressPath = join(this.folder, `${name}.admin`)
     const envoy = await this.#own(
       startEnvoy({ name, bootstrap: file, adminAddressPath, serving, logFolder: this.folder }),
