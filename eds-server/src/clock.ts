@@ -8,10 +8,12 @@ export interface Clock {
   /** The wall clock, for logs and API answers only. */
   wallTime(): Date
   /**
-   * Calls `fire` once, `delayMs` from now at the earliest; 0 means right after what is running now and the
-   * answers it wrote. The timer never keeps the process alive.
+   * Calls `fire` once, `delayMs` from now at the earliest; 0 means when all that this turn of the event loop wrote is
+   * with the kernel. The timer keeps the process alive no longer than that turn.
    */
   setTimer(delayMs: number, fire: () => void): Timer
+  /** Calls `fire` once, right after what is running now and the answers it wrote, before anything else is read. */
+  defer(fire: () => void): Timer
 }
 
 export interface Timer {
@@ -23,12 +25,23 @@ export const systemClock: Clock = {
   wallTime: () => new Date(),
   setTimer(delayMs, fire) {
     if (delayMs <= 0) {
+      // Not unref'd: such a one waits for the next event, however late that comes.
       const soon = setImmediate(fire)
-      soon.unref()
       return { cancel: () => clearImmediate(soon) }
     }
     const handle = setTimeout(fire, delayMs)
     handle.unref()
     return { cancel: () => clearTimeout(handle) }
+  },
+  defer(fire) {
+    let isCancelled = false
+    queueMicrotask(() => {
+      if (!isCancelled) fire()
+    })
+    return {
+      cancel() {
+        isCancelled = true
+      },
+    }
   },
 }

@@ -4,6 +4,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry as MetricRegistry } from 'prom-client'
 import type { ErrorCode } from './errors.ts'
+import { LabelledCounter } from './labelled-counter.ts'
 
 export type HeartbeatResult = 'renewed' | 'refused'
 export type StreamVariant = 'sotw' | 'delta'
@@ -11,7 +12,7 @@ export type StreamVariant = 'sotw' | 'delta'
 /** The instances of one service in one state, now. */
 export interface InstanceCount {
   readonly service: string
-  /** The status; `lapsed` for those whose heartbeats are overdue. */
+  /** The status; `lapsed` for those whose heartbeats are overdue, `stalled` for those with a blocked main thread. */
   readonly status: string
   readonly count: number
 }
@@ -45,17 +46,15 @@ export class Metrics {
     ['code'],
   )
   readonly #streams = this.#gauge('rollcall_xds_streams', 'Open streams', ['variant', 'aggregated'])
-  readonly #responses = this.#counter('rollcall_xds_responses_total', 'Responses sent', ['type_url'])
-  readonly #responseBytes = this.#counter('rollcall_xds_response_bytes_total', 'Bytes of responses sent', [
-    'type_url',
-  ])
+  readonly #responses = this.#byType('rollcall_xds_responses_total', 'Responses sent')
+  readonly #responseBytes = this.#byType('rollcall_xds_response_bytes_total', 'Bytes of responses sent')
   readonly #slowClients = this.#counter(
     'rollcall_xds_slow_clients_total',
     'Streams closed because the client read too slowly',
     [],
   )
-  readonly #acks = this.#counter('rollcall_xds_acks_total', 'Responses that clients took', ['type_url'])
-  readonly #nacks = this.#counter('rollcall_xds_nacks_total', 'Responses that clients refused', ['type_url'])
+  readonly #acks = this.#byType('rollcall_xds_acks_total', 'Responses that clients took')
+  readonly #nacks = this.#byType('rollcall_xds_nacks_total', 'Responses that clients refused')
   readonly #publication = this.#histogram(
     'rollcall_publication_duration_seconds',
     'Building one service and handing it to all of its streams',
@@ -131,16 +130,16 @@ export class Metrics {
   }
 
   responseSent(typeUrl: string, _variant: StreamVariant | 'rest', bytes: number): void {
-    this.#responses.inc({ type_url: typeUrl })
-    this.#responseBytes.inc({ type_url: typeUrl }, bytes)
+    this.#responses.inc(typeUrl)
+    this.#responseBytes.inc(typeUrl, bytes)
   }
 
   acked(typeUrl: string): void {
-    this.#acks.inc({ type_url: typeUrl })
+    this.#acks.inc(typeUrl)
   }
 
   nacked(typeUrl: string): void {
-    this.#nacks.inc({ type_url: typeUrl })
+    this.#nacks.inc(typeUrl)
   }
 
   slowClientClosed(): void {
@@ -183,6 +182,11 @@ export class Metrics {
   #counter(name: string, help: string, labelNames: string[]): Counter {
     this.#described.push({ name, type: 'counter', labels: labelNames })
     return new Counter({ name, help, labelNames, registers: [this.#registry] })
+  }
+
+  #byType(name: string, help: string): LabelledCounter {
+    this.#described.push({ name, type: 'counter', labels: ['type_url'] })
+    return new LabelledCounter(this.#registry, name, help, 'type_url')
   }
 
   #gauge(name: string, help: string, labelNames: string[], collect?: () => void): Gauge {

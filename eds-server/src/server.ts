@@ -127,7 +127,7 @@ async function openRegistry(
       else logger.warn(state, 'self-preservation: expiry goes on')
     },
   })
-  observeRegistry(registry, metrics)
+  observeRegistry(registry, metrics, logger)
   return registry
 }
 
@@ -163,9 +163,12 @@ async function listen(app: HttpApp, host: string, port: number): Promise<number>
   return typeof address === 'object' && address ? address.port : port
 }
 
-function observeRegistry(registry: Registry, metrics: Metrics): void {
+function observeRegistry(registry: Registry, metrics: Metrics, logger: Logger): void {
   registry.on(({ type, instance }) => {
-    if (type === 'expired') metrics.expired(instance.service)
+    const { service, instanceId } = instance
+    if (type === 'expired') metrics.expired(service)
+    if (type === 'stalled') logger.warn({ service, instanceId }, 'stalled: its main thread is blocked')
+    if (type === 'resumed') logger.info({ service, instanceId }, 'no longer stalled')
   })
   metrics.readHealth(() => ({
     storeFailing: registry.storeTrouble() !== undefined,
@@ -177,8 +180,8 @@ function observeRegistry(registry: Registry, metrics: Metrics): void {
 
 function countsOf(registry: Registry, service: string): InstanceCount[] {
   const counts = new Map<string, number>()
-  for (const { status, lapsed } of registry.instances(service) ?? []) {
-    const shown = lapsed ? 'lapsed' : status
+  for (const { status, lapsed, stalled } of registry.instances(service) ?? []) {
+    const shown = lapsed ? 'lapsed' : stalled ? 'stalled' : status
     counts.set(shown, (counts.get(shown) ?? 0) + 1)
   }
   return Array.from(counts, ([status, count]) => ({ service, status, count }))

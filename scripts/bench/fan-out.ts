@@ -25,9 +25,10 @@ const GOALS: readonly (FanOutSize & { readonly cache: Cache; readonly goal: numb
   { streams: 100, endpoints: 10_000, mode: 'sotw', cache: 'linear', goal: 0.6 },
 ]
 
-/** Changes before the measured ones, for the compilers: about as many responses whatever the number of streams. */
-export function warmUp(streams: number): number {
-  return Math.min(200, Math.max(5, Math.round(20_000 / streams)))
+/** Changes before the measured ones, for the compilers: enough responses, and not so many bytes that it takes minutes. */
+export function warmUp(streams: number, endpoints: number): number {
+  const changes = Math.min(20_000 / streams, 50_000_000 / (streams * endpoints))
+  return Math.min(200, Math.max(5, Math.round(changes)))
 }
 
 interface Measured {
@@ -50,7 +51,7 @@ async function one(bench: Bench, size: FanOutSize): Promise<FanOutResult> {
     endpoints,
     mode,
     changes: bench.profile.changes,
-    warmup: warmUp(streams),
+    warmup: warmUp(streams, endpoints),
     ...(hasNode ? { nodeBytes: NODE_BYTES, nodeInAcks: true } : {}),
   })
   if (!ours) throw new Error('no result')

@@ -17,7 +17,7 @@ export async function otherServices(bench: Bench): Promise<void> {
       mode: 'sotw',
       changed,
       changes: bench.profile.changes,
-      warmup: warmUp(STREAMS),
+      warmup: warmUp(STREAMS, ENDPOINTS),
     })
     if (!ours) throw new Error('no result')
     const what = changed === 0 ? 'change in the watched service' : 'change in a service that nobody watches'

@@ -13,6 +13,8 @@ export function read(url: string, status: number, text: string): unknown {
   const answer = parsed(text)
   if (status < 300) return answer
   const problem = (answer ?? {}) as Record<string, unknown>
+  // A proxy's redirection or "not found" says nothing of our lease; a registry names its reasons by a code.
+  if (status < 500 && typeof problem.code !== 'string') throw unintelligible(url, answer)
   const code = typeof problem.code === 'string' ? problem.code : `ROLLCALL_HTTP_${status}`
   const detail = [problem.detail, problem.title].find(each => typeof each === 'string')
   const field = typeof problem.field === 'string' ? problem.field : undefined
@@ -26,13 +28,15 @@ function parsed(text: string): unknown {
   try {
     return text === '' ? undefined : JSON.parse(text)
   } catch {
-    return undefined // Not JSON, so not from a registry: the caller judges by the status and the shape.
+    return text.slice(0, 200) // Not JSON, so not from a registry: the caller judges by the status and the shape.
   }
 }
 
+export const ANSWER_INVALID = 'ROLLCALL_ANSWER_INVALID'
+
 export function unintelligible(url: string, value: unknown): RegistryError {
   const message = `${url} did not answer like a Rollcall registry`
-  return new RegistryError(200, 'ROLLCALL_ANSWER_INVALID', message, { retryable: true, value })
+  return new RegistryError(200, ANSWER_INVALID, message, { retryable: true, value })
 }
 
 export function isRegisterAnswer(value: unknown): value is RegisterAnswer {
@@ -41,7 +45,17 @@ export function isRegisterAnswer(value: unknown): value is RegisterAnswer {
   return Number.isFinite(answer?.incarnation) && typeof intervalMs === 'number' && intervalMs > 0
 }
 
-export function isReport(value: unknown): value is DeliveryReport {
+/** The answer to a heartbeat has no body; whatever has one is not from a registry. */
+export function isNothing(value: unknown): value is undefined {
+  return value === undefined
+}
+
+/** Of a drain or a removal that waited; or a report alone. */
+export function isDelivery(value: unknown): value is DeliveryReport | { delivery: DeliveryReport } {
+  return isReport(value) || isReport((value as { delivery?: unknown } | undefined | null)?.delivery)
+}
+
+function isReport(value: unknown): value is DeliveryReport {
   const report = value as Partial<DeliveryReport> | undefined | null
   return typeof report?.subscribers === 'number' && Array.isArray(report.pending)
 }

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { retried } from './delivery.ts'
 import { type DeliveryReport, nodeNames, RegistryError } from './errors.ts'
 import type { HealthChecks } from './health.ts'
-import type { Heartbeat } from './heartbeat.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
 import type { Listener } from './listener.ts'
 import type { RegistryClient } from './registry-client.ts'
 import type { Settings } from './settings.ts'
@@ -25,23 +25,23 @@ export interface DrainReport {
 export interface Departure {
   settings: Pick<Settings, 'service' | 'ackTimeoutMs' | 'drainDelayMs' | 'deadlineMs' | 'logger'>
   client: RegistryClient
-  heartbeat: Heartbeat
+  keeper: LeaseKeeper
   health: HealthChecks
   listener: Listener | undefined
   hooks: readonly (() => unknown)[]
 }
 
 export async function drain(departure: Departure): Promise<DrainReport> {
-  const { settings, heartbeat, health } = departure
+  const { settings, keeper, health } = departure
   const startedAt = performance.now()
   const hardDeadline = startDeadline(settings.deadlineMs)
 
   health.drain() // readiness 503; liveness stays 200
-  await heartbeat.enterDraining()
+  await keeper.enterDraining()
   const drained = await publishDraining(departure, hardDeadline.signal)
-  await heartbeat.stop() // awaits the one in flight: a late one could revive us (F40)
+  await keeper.stop() // awaits the one in flight: a late one could revive us (F40)
   const deregistered = await deregister(departure, hardDeadline.signal)
-  if ((!deregistered || deregistered.incomplete) && heartbeat.hasRegistered) {
+  if ((!deregistered || deregistered.incomplete) && keeper.hasRegistered) {
     // No ACK to be had, or not of all: until their health checks have seen the 503, clients still send.
     const restMs = settings.drainDelayMs - (performance.now() - startedAt)
     await delay(Math.max(0, restMs), undefined, { signal: hardDeadline.signal }).catch(() => undefined)
@@ -79,8 +79,8 @@ async function publishDraining(
   departure: Departure,
   signal: AbortSignal,
 ): Promise<DeliveryReport | undefined> {
-  const { settings, client, heartbeat } = departure
-  const { lease } = heartbeat
+  const { settings, client, keeper } = departure
+  const { lease } = keeper
   if (!lease) return undefined
   try {
     const ask = (): Promise<DeliveryReport> => client.drain(lease, settings.ackTimeoutMs, signal)
@@ -92,8 +92,8 @@ async function publishDraining(
 }
 
 async function deregister(departure: Departure, signal: AbortSignal): Promise<DeliveryReport | undefined> {
-  const { settings, client, heartbeat } = departure
-  const { lease, hasRegistered, instanceId } = heartbeat
+  const { settings, client, keeper } = departure
+  const { lease, hasRegistered, instanceId } = keeper
   if (!hasRegistered) return undefined
   const { ackTimeoutMs } = settings
   const askGone = (): Promise<DeliveryReport> =>

@@ -67,13 +67,13 @@ export class RegistryError extends RollcallError {
   }
 }
 
-/** No registry could be reached, or none answered in time. Code ROLLCALL_REGISTRY_UNREACHABLE, retryable. */
+/** No registry could be reached, or none answered in time. Code ROLLCALL_REGISTRY_UNREACHABLE, retryable; `value` is the url. */
 export class UnreachableError extends RollcallError {
   static override readonly kind: string = 'UnreachableError'
 
   constructor(url: string, cause: unknown) {
     const reason = cause instanceof Error ? cause.message || ((cause as { code?: string }).code ?? '') : cause
-    super('ROLLCALL_REGISTRY_UNREACHABLE', `${url}: ${reason}`, { retryable: true, cause })
+    super('ROLLCALL_REGISTRY_UNREACHABLE', `${url}: ${reason}`, { retryable: true, value: url, cause })
   }
 }
 

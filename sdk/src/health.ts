@@ -18,6 +18,12 @@ export interface Health {
   checks: Readonly<Record<string, CheckResult>>
 }
 
+/** Readiness and liveness, as a registration answers them. */
+export interface HealthSource {
+  healthz(): Health
+  livez(): { status: 'alive'; httpStatus: 200 }
+}
+
 export class HealthChecks {
   readonly #checks: Readonly<Record<string, Check>>
   readonly #timeoutMs: number

@@ -7,7 +7,7 @@ import type { Server as NetServer, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { healthz, livez } from './adapters/http.ts'
 import { OptionError } from './errors.ts'
-import type { Registration } from './registration.ts'
+import type { HealthSource } from './health.ts'
 
 /** Envoy keeps an idle upstream connection for an hour; whoever closes first may reset a request under way. */
 const KEEP_ALIVE_MS = 3_610_000
@@ -101,7 +101,7 @@ export interface HealthPaths {
 
 /** Answers when the request is for one of the paths, and says whether it was. */
 export function answerHealth(
-  registration: Registration,
+  registration: HealthSource,
   { healthzPath, livezPath }: HealthPaths,
   request: IncomingMessage,
   response: ServerResponse,

@@ -2,8 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DeliveryReport, PendingNode } from './errors.ts'
-import type { Status } from './registry-client.ts'
-import type { FailMode, TestInstance, TestRegistryOptions, TestRequest } from './testing.ts'
+import type { FailMode, TestInstance, TestRegistryOptions, TestRequest } from './testing-types.ts'
 
 interface Held {
   instance: TestInstance
@@ -101,7 +100,8 @@ export class MemoryRegistry {
     const isWaiting = asked.query.wait === 'acked'
     if (route === 'PUT heartbeat') {
       instance.heartbeats++
-      instance.status = (asked.body as { status?: Status } | undefined)?.status ?? instance.status
+      const { status = instance.status, stalled = false } = (asked.body ?? {}) as Partial<TestInstance>
+      Object.assign(instance, { status, stalled })
       return [204]
     }
     if (route === 'POST drain') {
@@ -128,7 +128,15 @@ export class MemoryRegistry {
     if (present && present.secret !== secret) throw new Problem(409, 'ROLLCALL_INSTANCE_CONFLICT')
     const defaults = { address: peer.replace('::ffff:', ''), port: 0, status: 'healthy' as const, weight: 1 }
     const instance: TestInstance = {
-      ...{ ...defaults, locality: {}, priority: 0, canary: false, metadata: {}, lapsed: false },
+      ...{
+        ...defaults,
+        locality: {},
+        priority: 0,
+        canary: false,
+        metadata: {},
+        lapsed: false,
+        stalled: false,
+      },
       ...record,
       ...{ service, instanceId, heartbeats: present?.instance.heartbeats ?? 0 },
       incarnation: present?.instance.incarnation ?? ++this.#incarnations,

@@ -4,14 +4,14 @@ import { awaitDelivery } from './delivery.ts'
 import { close, type Departure, type DrainReport, drain } from './drain.ts'
 import { type DeliveryReport, isGone, RegistryError, RollcallError } from './errors.ts'
 import { Emitter } from './events.ts'
-import { type Health, HealthChecks } from './health.ts'
-import { Heartbeat, type HeartbeatOwner } from './heartbeat.ts'
+import { type Health, HealthChecks, type HealthSource } from './health.ts'
+import { LeaseKeeper, type LeaseOwner } from './lease-keeper.ts'
 import type { Listener } from './listener.ts'
 import type { RegistrationEvents, State, WaitOptions } from './registration-events.ts'
 import { type Lease, RegistryClient } from './registry-client.ts'
 import type { Settings } from './settings.ts'
 
-export class Registration extends Emitter<RegistrationEvents> implements AsyncDisposable {
+export class Registration extends Emitter<RegistrationEvents> implements AsyncDisposable, HealthSource {
   /**
    * Settles when the first attempt is over: resolves also when no registry can be reached, since the app shall
    * start all the same (F44); rejects with RegistryError when the registry refused the record itself.
@@ -22,10 +22,9 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
   readonly #settings: Settings
   readonly #client: RegistryClient
   readonly #health: HealthChecks
-  readonly #heartbeat: Heartbeat
+  readonly #keeper: LeaseKeeper
   readonly #departure: Departure
   #state: State = 'starting'
-  #port: number | undefined
   #firstError: unknown
   #drained: Promise<DrainReport> | undefined
   #closing: Promise<void> | undefined
@@ -39,8 +38,8 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
     this.#client = new RegistryClient(registries)
     this.#health = new HealthChecks(checks, checkTimeoutMs, logger)
     const secret = randomBytes(32).toString('base64url')
-    this.#heartbeat = new Heartbeat(this.#client, { ...settings, secret }, this.#owner())
-    const parts = { client: this.#client, heartbeat: this.#heartbeat, health: this.#health }
+    this.#keeper = new LeaseKeeper(this.#client, { ...settings, secret }, this.#owner())
+    const parts = { client: this.#client, keeper: this.#keeper, health: this.#health }
     this.#departure = { settings, ...parts, listener, hooks: onClose ? [...hooks, onClose] : hooks }
     this.closed = new Promise(resolve => {
       this.#setClosed = resolve
@@ -59,7 +58,7 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
   }
 
   get instanceId(): string {
-    return this.#heartbeat.instanceId
+    return this.#keeper.instanceId
   }
 
   /** Readiness, for any framework: the last results of the checks, at most one heartbeat interval old. */
@@ -75,7 +74,7 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
   /** Resolves when every subscribed client has confirmed a version with this instance; else DeliveryError. */
   live({ timeoutMs = 10_000 }: WaitOptions = {}): Promise<DeliveryReport> {
     const id = (): Lease | undefined => {
-      if (!this.#drained && this.#state !== 'deregistered') return this.#heartbeat.lease
+      if (!this.#drained && this.#state !== 'deregistered') return this.#keeper.lease
       throw new RollcallError('ROLLCALL_CLOSED', `the registration is ${this.#state}`)
     }
     return awaitDelivery(this.#client, id, 'live', timeoutMs)
@@ -83,7 +82,7 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
 
   /** Resolves when no subscribed client has this instance any more, also after `close()`; else DeliveryError. */
   async gone({ timeoutMs = 10_000 }: WaitOptions = {}): Promise<DeliveryReport> {
-    if (!this.#heartbeat.hasRegistered) return { subscribers: 0, acked: 0, pending: [] }
+    if (!this.#keeper.hasRegistered) return { subscribers: 0, acked: 0, pending: [] }
     const report = (await this.#drained)?.deregistered
     if (report && isGone(report)) return report
     const client = new RegistryClient(this.#settings.registries)
@@ -118,14 +117,15 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
   readonly #onAbort = (): void => void this.close()
 
   async #start(port: Promise<number>): Promise<void> {
+    let known: number | undefined
     try {
-      this.#port = (await Promise.race([port, this.closed])) ?? undefined
+      known = (await Promise.race([port, this.closed])) ?? undefined
     } catch (error) {
       this.#owner().failed(error, 1, Number.POSITIVE_INFINITY)
       throw error
     }
     if (this.#drained) return
-    await this.#heartbeat.start()
+    await this.#keeper.start({ ...this.#settings.record, port: known })
     if (this.#firstError instanceof RegistryError && this.#firstError.isRefusal) throw this.#firstError
   }
 
@@ -150,7 +150,7 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
   }
 
   /** How the heartbeat's news become state, events and one log line each. */
-  #owner(): HeartbeatOwner {
+  #owner(): LeaseOwner {
     const { logger, service } = this.#settings
     const become = (state: State): void => {
       if (!this.#drained) this.#state = state
@@ -161,17 +161,18 @@ export class Registration extends Emitter<RegistrationEvents> implements AsyncDi
         const { status } = this.#health.report()
         return status === 'draining' ? 'unhealthy' : status
       },
-      record: () => ({ ...this.#settings.record, port: this.#port }),
-      registered: (lease, { address, port }, isAgain) => {
+      registered: ({ lease, answer, registry }) => {
         become('registered')
         const { instanceId, incarnation } = lease
-        const event = { service, instanceId, incarnation, address, port, registry: this.#client.url }
+        const { address, port } = answer
+        const event = { service, instanceId, incarnation, address, port, registry }
+        const isAgain = this.#keeper.hasRegistered
         logger.info(event, isAgain ? 'registered again' : 'registered')
         this.emit(isAgain ? 'reregistered' : 'registered', event)
       },
-      recovered: () => {
+      recovered: registry => {
         become('registered')
-        logger.info({ service, registry: this.#client.url }, 'the registry answers again')
+        logger.info({ service, registry }, 'the registry answers again')
       },
       failed: (error, failures, retryInMs) => {
         if (failures === 1) this.#firstError ??= error

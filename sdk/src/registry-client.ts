@@ -3,7 +3,15 @@
  * body to its end. It knows nothing of leases going lost, schedules or states: it answers or it throws.
  */
 import { Agent, request } from 'undici'
-import { isRegisterAnswer, isReport, type RegisterAnswer, read, unintelligible } from './answers.ts'
+import {
+  ANSWER_INVALID,
+  isDelivery,
+  isNothing,
+  isRegisterAnswer,
+  type RegisterAnswer,
+  read,
+  unintelligible,
+} from './answers.ts'
 import { type DeliveryReport, RegistryError, UnreachableError } from './errors.ts'
 
 export type Status = 'starting' | 'healthy' | 'degraded' | 'unhealthy' | 'draining'
@@ -16,17 +24,26 @@ export interface Lease {
   readonly secret: string
 }
 
+/** What a heartbeat says besides that we are there. */
+export interface Beat {
+  /** Undefined when it is no news. */
+  status: Status | undefined
+  /** The process lives, but its event loop is blocked. */
+  stalled: boolean
+}
+
 /** `timeoutMs` is for one registry; the next one gets as much again. */
 export interface CallLimits {
   timeoutMs: number
   signal?: AbortSignal | undefined
 }
 
-interface Call extends CallLimits {
+interface Call<Answer> extends CallLimits {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   path: string
   headers?: Record<string, string>
   body?: unknown
+  isAnswer: (value: unknown) => value is Answer
 }
 
 type Identity = Pick<Lease, 'service' | 'instanceId'>
@@ -45,6 +62,11 @@ export class RegistryClient {
     return this.#urls[this.#preferred] as string
   }
 
+  /** Tries this one first from now on. */
+  prefer(url: string): void {
+    this.#preferred = Math.max(0, this.#urls.indexOf(url))
+  }
+
   get count(): number {
     return this.#urls.length
   }
@@ -52,18 +74,18 @@ export class RegistryClient {
   async register(id: Identity, record: object, secret: string, limits: CallLimits): Promise<RegisterAnswer> {
     // Our own secret from the first try on: a repeated registration is the same life, not a conflict (F36).
     const headers = { 'rollcall-lease-secret': secret }
-    const answer = await this.#call({ method: 'PUT', path: pathOf(id), headers, body: record, ...limits })
-    if (!isRegisterAnswer(answer)) throw unintelligible(this.url, answer)
-    return answer
+    const isAnswer = isRegisterAnswer
+    return this.#call({ method: 'PUT', path: pathOf(id), headers, body: record, isAnswer, ...limits })
   }
 
-  async heartbeat(lease: Lease, status: Status | undefined, limits: CallLimits): Promise<void> {
-    const body = status && { status }
+  async heartbeat(lease: Lease, { status, stalled }: Beat, limits: CallLimits): Promise<void> {
+    const body = status || stalled ? { ...(status && { status }), ...(stalled && { stalled }) } : undefined
     await this.#call({
       method: 'PUT',
       path: `${pathOf(lease)}/heartbeat`,
       headers: leaseHeaders(lease),
       body,
+      isAnswer: isNothing,
       ...limits,
     })
   }
@@ -97,27 +119,27 @@ export class RegistryClient {
   }
 
   async #awaitDelivery(
-    method: Call['method'],
+    method: Call<unknown>['method'],
     path: string,
     waitMs: number,
     signal: AbortSignal | undefined,
     headers: Record<string, string> = {},
   ): Promise<DeliveryReport> {
     const timed = `${path}&timeout=${Math.round(waitMs)}ms`
-    const answer = await this.#call({ method, path: timed, headers, timeoutMs: waitMs + 1000, signal })
-    const report = (answer as { delivery?: unknown } | undefined)?.delivery ?? answer
-    if (!isReport(report)) throw unintelligible(this.url, answer)
-    return report
+    const limits = { timeoutMs: waitMs + 1000, signal }
+    const answer = await this.#call({ method, path: timed, headers, isAnswer: isDelivery, ...limits })
+    return 'delivery' in answer ? answer.delivery : answer
   }
 
-  async #call(call: Call): Promise<unknown> {
+  async #call<Answer>(call: Call<Answer>): Promise<Answer> {
     for (let tried = 1; ; tried++) {
       try {
         return await this.#ask(this.url, call)
       } catch (error) {
-        // A registry that answers "no" has answered; one that fails is passed over, also for the next call.
+        // A registry that answers "no" has answered; what fails, or is none, is passed over, also by the next call.
         const isDown =
-          error instanceof UnreachableError || (error instanceof RegistryError && error.status >= 500)
+          error instanceof UnreachableError ||
+          (error instanceof RegistryError && (error.status >= 500 || error.code === ANSWER_INVALID))
         if (!isDown) throw error
         this.#preferred = (this.#preferred + 1) % this.#urls.length
         if (tried >= this.#urls.length) throw error
@@ -125,7 +147,8 @@ export class RegistryClient {
     }
   }
 
-  async #ask(url: string, { method, path, headers, body, timeoutMs, signal }: Call): Promise<unknown> {
+  async #ask<Answer>(url: string, call: Call<Answer>): Promise<Answer> {
+    const { method, path, headers, body, timeoutMs, signal, isAnswer } = call
     signal?.throwIfAborted()
     const abort = new AbortController()
     const onAbort = (): void => abort.abort(signal?.reason)
@@ -143,7 +166,9 @@ export class RegistryClient {
         signal: abort.signal,
         dispatcher: this.#agent,
       })
-      return read(url, answer.statusCode, await answer.body.text())
+      const value = read(url, answer.statusCode, await answer.body.text())
+      if (isAnswer(value)) return value
+      throw unintelligible(url, value)
     } catch (error) {
       if (error instanceof RegistryError) throw error
       signal?.throwIfAborted()

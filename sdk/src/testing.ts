@@ -5,39 +5,9 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { GONE, MemoryRegistry } from './memory-registry.ts'
-import type { Status } from './registry-client.ts'
+import type { FailMode, TestInstance, TestRegistryOptions, TestRequest } from './testing-types.ts'
 
-export interface TestInstance {
-  service: string
-  instanceId: string
-  incarnation: number
-  address: string
-  port: number
-  status: Status
-  weight: number
-  metadata: Record<string, unknown>
-  /** Heartbeats received in this life. */
-  heartbeats: number
-  [field: string]: unknown
-}
-
-export interface TestRequest {
-  method: string
-  /** Without the query. */
-  path: string
-  query: Record<string, string>
-  body: unknown
-  /** Milliseconds on a monotonic scale. */
-  at: number
-}
-
-/** `error` answers 503, `hang` never answers, `reset` cuts the connection; an object is answered as a problem. */
-export type FailMode =
-  | 'none'
-  | 'error'
-  | 'hang'
-  | 'reset'
-  | { status: number; code: string; [member: string]: unknown }
+export type { FailMode, TestInstance, TestRegistryOptions, TestRequest }
 
 export interface TestRegistry {
   readonly url: string
@@ -57,15 +27,6 @@ export interface TestRegistry {
   /** Adds a subscribed client that does not confirm anything before the returned function is called. */
   laggard(node: string): () => void
   close(): Promise<void>
-}
-
-export interface TestRegistryOptions {
-  /** Default: any free port. */
-  port?: number
-  /** Default 15,000; heartbeats come at a third of it. */
-  ttlMs?: number
-  /** Clients that confirm everything at once. Default 1. */
-  subscribers?: number
 }
 
 /** Starts a registry. `close()` it at the end of the test. */

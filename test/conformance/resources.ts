@@ -35,6 +35,7 @@ export function assignment(name: string, ...ports: number[]): Resource {
     }),
     incarnation: 1,
     lapsed: false,
+    stalled: false,
     ttlMs: undefined,
     registeredAtMs: 0,
   }))

@@ -12,6 +12,7 @@ import {
   type LogLine,
   memoryLogger,
   portOf,
+  serve,
   startProcess,
   testRegistry,
   until,
@@ -47,6 +48,9 @@ async function registered(
 function errorIn(line: LogLine | undefined): { code?: string } | undefined {
   return line?.details.err as { code?: string } | undefined
 }
+
+/** What a registry answers to a registration. */
+const GRANTED = JSON.stringify({ incarnation: 1, lease: { ttlMs: 300, heartbeatIntervalMs: 100 } })
 
 function beats(registry: TestRegistry): number {
   return registry.requests.filter(({ path }) => path.endsWith('/heartbeat')).length
@@ -98,7 +102,7 @@ test('failure 2, beats overlap, drift or herd: one in flight, on schedule, jitte
     request.resume().on('end', async () => {
       if (isBeat) await delay(90)
       if (isBeat) inFlight--
-      response.end(JSON.stringify({ incarnation: 1, lease: { ttlMs: 300, heartbeatIntervalMs: 100 } }))
+      response.end(isBeat ? '' : GRANTED)
     })
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -147,9 +151,7 @@ test('failure 4, a late beat resurrects a deregistered instance: the one in flig
       if (name === 'POST /drain') await until('a beat in flight', () => order.at(-1) === '> PUT /heartbeat')
       order.push(`< ${name}`)
       const report = { delivery: { subscribers: 0, acked: 0, pending: [] } }
-      response.end(
-        JSON.stringify({ incarnation: 1, lease: { ttlMs: 300, heartbeatIntervalMs: 100 }, ...report }),
-      )
+      response.end(name === 'PUT ' ? GRANTED : name === 'PUT /heartbeat' ? '' : JSON.stringify(report))
     })
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -241,7 +243,7 @@ test('F36: the secret is ours from the first try, so a repeated registration is 
     secrets.push(request.headers['rollcall-lease-secret'])
     request.resume()
     if (secrets.length < 3) response.socket?.destroy()
-    else response.end(JSON.stringify({ incarnation: 1, lease: { ttlMs: 300, heartbeatIntervalMs: 100 } }))
+    else response.end(request.url?.endsWith('/heartbeat') ? '' : GRANTED)
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   atEnd(context, () => server.close().closeAllConnections())
@@ -358,17 +360,46 @@ test('several registries: a dead, a failing and a hanging one are passed over', 
   await until('registered', () => registration.state === 'registered')
 })
 
-test('an answer that is not from a registry is a failure like any other', async context => {
-  const server = createServer((request, response) =>
-    request.resume().on('end', () => response.end('<html>hello')),
-  )
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  atEnd(context, () => server.close().closeAllConnections())
-  const logger = memoryLogger()
-  const registration = await registered(context, `http://127.0.0.1:${portOf(server)}`, { logger })
-  assert.equal(registration.state, 'retrying')
-  assert.equal(errorIn(logger.lines[0])?.code, 'ROLLCALL_ANSWER_INVALID')
-})
+const GARBAGE: Record<string, [status: number, type: string, text: string]> = {
+  'a page': [200, 'text/html', '<html>hello'],
+  'a page that says JSON': [200, 'application/json', '<html>hello'],
+  'JSON that is cut off': [200, 'application/json', GRANTED.slice(0, -3)],
+  'JSON of another kind': [201, 'application/json', '{"incarnation":"1"}'],
+  null: [200, 'application/json', 'null'],
+  'a redirection': [302, 'text/html', ''],
+  "a proxy's 404": [404, 'text/html', '<html>not found'],
+  "a proxy's 410 in JSON": [410, 'application/json', '{"error":"gone"}'],
+  'more than a registry ever says': [200, 'application/json', `"${'x'.repeat(2 ** 21)}"`],
+}
+
+for (const [what, [status, type, text]] of Object.entries(GARBAGE)) {
+  test(`an answer that is not from a registry is passed over and loses no lease: ${what}`, async context => {
+    let isGarbage = true
+    const { port } = await serve(context, (request, response) => {
+      request.resume().on('end', () => {
+        if (isGarbage) response.writeHead(status, { 'content-type': type, location: '/' }).end(text)
+        else response.end(request.method === 'DELETE' || request.url?.endsWith('/heartbeat') ? '' : GRANTED)
+      })
+    })
+    const url = `http://127.0.0.1:${port}`
+    const logger = memoryLogger()
+    const alone = await registered(context, url, { logger, ttlMs: 300 })
+    assert.equal(alone.state, 'retrying')
+    const code = errorIn(logger.lines[0])?.code
+    assert.equal(code, text.length > 1e6 ? 'ROLLCALL_REGISTRY_UNREACHABLE' : 'ROLLCALL_ANSWER_INVALID')
+    const good = await testRegistry(context)
+    const among = await registered(context, [url, good.url])
+    assert.equal(among.state, 'registered')
+    assert.equal(good.instances().length, 1)
+    isGarbage = false
+    await until('registered', () => alone.state === 'registered')
+    isGarbage = true
+    await until('retrying', () => alone.state === 'retrying')
+    isGarbage = false
+    await until('registered', () => alone.state === 'registered')
+    assert.ok(!alone.seen.includes('lost'), 'nobody said that the lease is lost')
+  })
+}
 
 test('on, once and off', async context => {
   const registry = await testRegistry(context)

@@ -1,7 +1,10 @@
-/** A server whose disk is full for a while. Needs a file system of its own, so it mounts a small one in memory. */
+/**
+ * A server that cannot write for a while: its files may not grow (EFBIG), which any user can arrange; and its disk is
+ * full (ENOSPC), which takes a file system of its own and so the right to mount one.
+ */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { EdsServer } from '../../scripts/processes/programs.ts'
@@ -9,39 +12,68 @@ import { until } from '../../scripts/processes/until.ts'
 import { SECRET } from './records.ts'
 import type { World } from './world.ts'
 
-/** False, and the test is skipped, where no file system can be mounted. */
-export async function fullDisk(world: World, test: TestContext): Promise<boolean> {
-  const disk = join(world.folder, 'disk')
-  mkdirSync(disk)
-  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk], {
-    encoding: 'utf8',
-  })
-  if (status !== 0) {
-    test.skip(`a file system of 2 MiB cannot be mounted here (it takes root): ${stderr.trim()}`)
-    return false
+/** Where the server writes, and how that is made to fail and to work again. */
+interface Disk {
+  readonly folder: string
+  fill(server: EdsServer): void
+  free(server: EdsServer): void
+}
+
+export async function fullDisk(world: World, test: TestContext): Promise<void> {
+  await onDisk(world, limitedIn(join(world.folder, 'limited')))
+  const folder = join(world.folder, 'disk')
+  mkdirSync(folder)
+  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder], { encoding: 'utf8' })
+  if (mount.status !== 0) {
+    test.diagnostic(
+      `played with a limit on file sizes only, no file system can be mounted: ${mount.stderr.trim()}`,
+    )
+    return
   }
   try {
-    await onDisk(world, disk)
-    return true
+    await onDisk(world, mountedAt(folder))
   } finally {
-    spawnSync('umount', ['-l', disk])
+    spawnSync('umount', ['-l', folder])
   }
 }
 
-async function onDisk(world: World, disk: string): Promise<void> {
-  const args = ['--data-dir', join(disk, 'data'), '--lease-ttl', '1s']
+/** The limit is put on the running server, and only its soft half: so it can be taken off again by anybody. */
+function limitedIn(folder: string): Disk {
+  mkdirSync(folder)
+  const limit = ({ child }: EdsServer, bytes: string): void => {
+    execFileSync('prlimit', [`--pid=${child.pid}`, `--fsize=${bytes}:`])
+  }
+  return {
+    folder,
+    fill: server => limit(server, String(statSync(join(folder, 'data', 'registrations.mdb')).size + 65_536)),
+    free: server => limit(server, 'unlimited'),
+  }
+}
+
+function mountedAt(folder: string): Disk {
+  const ballast = join(folder, 'ballast')
+  return {
+    folder,
+    fill() {
+      for (let bytes = 1024 * 1024; bytes >= 1024; ) {
+        try {
+          writeFileSync(ballast, Buffer.alloc(bytes), { flag: 'a' })
+        } catch (error) {
+          assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+          bytes /= 2
+        }
+      }
+    },
+    free: () => rmSync(ballast),
+  }
+}
+
+async function onDisk(world: World, disk: Disk): Promise<void> {
+  const args = ['--data-dir', join(disk.folder, 'data'), '--lease-ttl', '1s']
   const first = await world.startRegistry({ args })
   const early = await register(first, 'early', 20_001)
   assert.equal(early.status, 201)
-  const ballast = join(disk, 'ballast')
-  for (let bytes = 1024 * 1024; bytes >= 1024; ) {
-    try {
-      writeFileSync(ballast, Buffer.alloc(bytes), { flag: 'a' })
-    } catch (error) {
-      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
-      bytes /= 2
-    }
-  }
+  disk.fill(first)
   // The first ones may still fit into pages that are free.
   let refused = await register(first, 'late-0', 21_000)
   let count = 1
@@ -64,7 +96,7 @@ async function onDisk(world: World, disk: string): Promise<void> {
     { withinMs: 30_000 },
   )
 
-  rmSync(ballast)
+  disk.free(first)
   await until('it writes again', async () => {
     return /^rollcall_store_failing 0$/m.test(await (await fetch(`${first.url}/metrics`)).text())
   })

@@ -28,6 +28,10 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.#pending.delete(pending) }
   }
 
+  defer(fire: () => void): Timer {
+    return this.setTimer(0, fire)
+  }
+
   get pendingTimers(): number {
     return this.#pending.size
   }

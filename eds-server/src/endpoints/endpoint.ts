@@ -1,7 +1,4 @@
-/**
- * One instance as Envoy's `LbEndpoint`, encoded once. Instances are immutable, so the bytes are kept beside the
- * instance for as long as it lives: a change in one instance of a service encodes one endpoint and not all.
- */
+/** One instance as Envoy's `LbEndpoint`. */
 import type { Instance, MetadataValue } from '../registry/instance.ts'
 import { encoder } from '../xds/protos.ts'
 import { bytesField } from '../xds/wire.ts'
@@ -11,16 +8,10 @@ import { HEALTH_STATUS, type HealthStatus, healthStatusOf } from './health-statu
 export type EncodedEndpoint = Buffer
 
 const encodeLbEndpoint = encoder('envoy.config.endpoint.v3.LbEndpoint')
-const encoded = new WeakMap<Instance, EncodedEndpoint>()
 
 /** The endpoint with the health that the instance's status says. */
 export function encodedEndpoint(instance: Instance): EncodedEndpoint {
-  let bytes = encoded.get(instance)
-  if (!bytes) {
-    bytes = encode(instance, healthStatusOf(instance))
-    encoded.set(instance, bytes)
-  }
-  return bytes
+  return encode(instance, healthStatusOf(instance))
 }
 
 /** The endpoint of an instance that is on its way out: UNHEALTHY, so that Envoy lets go of it (X-50). */

@@ -17,6 +17,11 @@ const OF_STATUS: Readonly<Record<Status, HealthStatus>> = {
 /**
  * A planned stop is DRAINING, which leaves Envoy's panic maths; a lapsed lease is UNHEALTHY, which counts in it:
  * where many lapse at once, Envoy fails open and goes on using them (X-49).
+ *
+ * A stalled instance keeps the health that its checks gave it last, and is not DEGRADED (F46): a pause of a few
+ * seconds is over before a change of health has helped anybody; a fleet that collects garbage at once would be moved
+ * about as a whole; and Envoy sees sooner than any heartbeat who does not answer, by health checks and outlier
+ * detection.
  */
 export function healthStatusOf(instance: Instance): HealthStatus {
   if (instance.lapsed && instance.status !== 'draining') return HEALTH_STATUS.UNHEALTHY

@@ -20,6 +20,7 @@ const instanceFields = {
   canary: Type.Boolean(),
   metadata: Type.Unsafe({ type: 'object', additionalProperties: true }),
   lapsed: Type.Boolean({ description: 'True while its heartbeats are overdue' }),
+  stalled: Type.Boolean({ description: 'True while its heartbeats say that its main thread is blocked' }),
   lease: Type.Optional(
     Type.Object(
       { ttlMs: integer, heartbeatIntervalMs: integer },

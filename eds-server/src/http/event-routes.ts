@@ -9,7 +9,7 @@ import { eventsQuery } from './parameters.ts'
 
 const events = {
   description:
-    'A stream of events: "event" is the kind of change (registered, updated, draining, lapsed, renewed, expired, deregistered, superseded), "data" the instance as JSON, "id" a number that rises. A comment comes every 15 s.',
+    'A stream of events: "event" is the kind of change (registered, updated, draining, lapsed, renewed, stalled, resumed, expired, deregistered, superseded), "data" the instance as JSON, "id" a number that rises. A comment comes every 15 s.',
   content: { 'text/event-stream': { schema: Type.String() } },
 }
 

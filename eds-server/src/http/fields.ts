@@ -2,7 +2,7 @@
  * The fields that requests are made of. Each description begins with what is allowed, as a noun phrase up to the
  * first full stop: refusals quote it.
  */
-import { type TInteger, type TString, type TUnsafe, Type } from 'typebox'
+import { type TBoolean, type TInteger, type TString, type TUnsafe, Type } from 'typebox'
 import { type Metadata, STATUSES, type Status } from '../registry/instance.ts'
 import {
   INSTANCE_ID_PATTERN,
@@ -35,6 +35,11 @@ export const status: TUnsafe<Status> = Type.Unsafe<Status>({
   type: 'string',
   enum: [...STATUSES],
   description: `one of ${STATUSES.join(', ')}. "starting" is not offered to clients yet; "draining" is leaving`,
+})
+
+export const stalled: TBoolean = Type.Boolean({
+  description:
+    'true or false. True while the main thread of the process is blocked: shown, logged and counted; clients are told nothing. Default false',
 })
 
 export const port: TInteger = Type.Integer({

@@ -1,9 +1,10 @@
 /**
- * Renewing leases. The single heartbeat is the hot path: its headers and its one field are checked by hand, no
+ * Renewing leases. The single heartbeat is the hot path: its headers and its two fields are checked by hand, no
  * schema runs, nothing is logged and nothing is awaited. The batch is for agents that speak for many instances.
  */
 import { invalidArgument, RollcallError } from '../errors.ts'
-import { STATUSES, type Status } from '../registry/instance.ts'
+import type { Beat } from '../registry/changes.ts'
+import { STATUSES } from '../registry/instance.ts'
 import { batchAnswer, noContent, problems } from './answers.ts'
 import type { HttpApp, HttpContext } from './context.ts'
 import { leaseKey } from './lease-headers.ts'
@@ -27,7 +28,7 @@ function singleRoute(app: HttpApp, { registry, metrics }: HttpContext): void {
       schema: {
         summary: 'Renew a lease',
         description:
-          'Due every lease.heartbeatIntervalMs of the registration. The body is optional; a status other than the present one is taken over. 404 and ROLLCALL_LEASE_EXPIRED ask to register again with the full record; the other codes of 410 say that this life is over.',
+          'Due every lease.heartbeatIntervalMs of the registration. The body is optional; a status other than the present one is taken over, and `stalled` is shown for as long as it is said. 404 and ROLLCALL_LEASE_EXPIRED ask to register again with the full record; the other codes of 410 say that this life is over.',
         tags: ['instances'],
         response: { 204: noContent, ...problems(400, 401, 404, 410, 413) },
       },
@@ -37,7 +38,7 @@ function singleRoute(app: HttpApp, { registry, metrics }: HttpContext): void {
       try {
         const service = parseServiceName(params.service)
         const instanceId = parseInstanceId(params.instanceId)
-        registry.heartbeat(service, instanceId, leaseKey(headers), statusIn(body))
+        registry.heartbeat(service, instanceId, leaseKey(headers), beatIn(body))
       } catch (error) {
         metrics.heartbeat('refused')
         throw error
@@ -65,13 +66,14 @@ function batchRoute(app: HttpApp, { registry, metrics }: HttpContext): void {
     },
     ({ body: { heartbeats } }, reply) => {
       const refused = []
-      for (const { service, instanceId, incarnation, leaseSecret: secret, status } of heartbeats) {
+      for (const heartbeat of heartbeats) {
+        const { service, instanceId, incarnation, leaseSecret: secret } = heartbeat
         try {
           registry.heartbeat(
             parseServiceName(service),
             parseInstanceId(instanceId),
             { incarnation, secret },
-            status,
+            heartbeat,
           )
         } catch (thrown) {
           if (!(thrown instanceof RollcallError)) throw thrown
@@ -89,22 +91,33 @@ function batchRoute(app: HttpApp, { registry, metrics }: HttpContext): void {
 
 const KNOWN_STATUSES: ReadonlySet<unknown> = new Set(STATUSES)
 
+const NOTHING_SAID: Beat = {}
+
 /** What `heartbeatBody` says, by hand. */
-function statusIn(body: unknown): Status | undefined {
-  if (body === undefined) return undefined
+function beatIn(body: unknown): Beat {
+  if (body === undefined) return NOTHING_SAID
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw invalidArgument(
-      'body',
-      Array.isArray(body) ? 'an array' : body,
-      'a JSON object with at most a status',
-    )
+    const shownBody = Array.isArray(body) ? 'an array' : body
+    throw invalidArgument('body', shownBody, 'a JSON object with at most status and stalled')
   }
   for (const field in body) {
-    if (field !== 'status')
-      throw invalidArgument(field.slice(0, 100), field, 'a field of a heartbeat; there is: status')
+    if (field !== 'status' && field !== 'stalled')
+      throw invalidArgument(
+        field.slice(0, 100),
+        field,
+        'a field of a heartbeat; there are: status and stalled',
+      )
   }
-  const { status } = body as { status?: unknown }
-  if (status === undefined || KNOWN_STATUSES.has(status)) return status as Status | undefined
-  const shownStatus = typeof status === 'object' && status !== null ? 'an object' : status
-  throw invalidArgument('status', shownStatus, `one of ${STATUSES.join(', ')}`)
+  const { status, stalled } = body as { status?: unknown; stalled?: unknown }
+  if (status !== undefined && !KNOWN_STATUSES.has(status)) {
+    throw invalidArgument('status', scalar(status), `one of ${STATUSES.join(', ')}`)
+  }
+  if (stalled !== undefined && typeof stalled !== 'boolean') {
+    throw invalidArgument('stalled', scalar(stalled), 'true or false')
+  }
+  return body
+}
+
+function scalar(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? 'an object' : value
 }

@@ -24,6 +24,7 @@ import {
   metadata,
   port,
   serviceName,
+  stalled,
   status,
   weight,
 } from './fields.ts'
@@ -88,11 +89,14 @@ export const registrationBody: TObject<{
 )
 export type RegistrationBody = Static<typeof registrationBody>
 
-export const heartbeatBody: TObject<{ status: TOptional<TUnsafe<Status>> }> = Type.Object(
-  { status: Type.Optional(status) },
+export const heartbeatBody: TObject<{
+  status: TOptional<TUnsafe<Status>>
+  stalled: TOptional<TBoolean>
+}> = Type.Object(
+  { status: Type.Optional(status), stalled: Type.Optional(stalled) },
   {
     ...closed,
-    description: 'a JSON object with at most a status, or no body',
+    description: 'a JSON object with at most status and stalled, or no body',
     examples: [{ status: 'healthy' }],
   },
 )
@@ -119,6 +123,7 @@ export const batchBody: TObject<{
       incarnation: TInteger
       leaseSecret: TString
       status: TOptional<TUnsafe<Status>>
+      stalled: TOptional<TBoolean>
     }>
   >
 }> = Type.Object(
@@ -131,6 +136,7 @@ export const batchBody: TObject<{
           incarnation,
           leaseSecret,
           status: Type.Optional(status),
+          stalled: Type.Optional(stalled),
         },
         { ...closed, description: 'a heartbeat' },
       ),

@@ -15,6 +15,7 @@ export interface InstanceView {
   readonly canary: boolean
   readonly metadata: Metadata
   readonly lapsed: boolean
+  readonly stalled: boolean
   /** Missing for an instance without a lease. */
   readonly lease?: { readonly ttlMs: number; readonly heartbeatIntervalMs: number }
   /** ISO 8601. */

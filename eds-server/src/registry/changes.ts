@@ -3,7 +3,8 @@ import type { Instance, Metadata, Status } from './instance.ts'
 
 /**
  * `lapsed`: the lease is overdue. `renewed`: a lapsed one beat again. `expired`: removed by expiry. `superseded`:
- * removed because a newer life took its id or its address. The other names say what the holder did.
+ * removed because a newer life took its id or its address. `stalled`, `resumed`: its main thread is blocked; it is
+ * not any more. The other names say what the holder did.
  */
 export type RegistryEventType =
   | 'registered'
@@ -11,6 +12,8 @@ export type RegistryEventType =
   | 'draining'
   | 'lapsed'
   | 'renewed'
+  | 'stalled'
+  | 'resumed'
   | 'expired'
   | 'deregistered'
   | 'superseded'
@@ -27,6 +30,14 @@ export interface RegistryEvent {
 export interface LeaseKey {
   readonly incarnation: number
   readonly secret: string
+}
+
+/** What a heartbeat says besides that the instance is there. */
+export interface Beat {
+  /** Undefined: as before. */
+  readonly status?: Status | undefined
+  /** Missing: no. */
+  readonly stalled?: boolean | undefined
 }
 
 /** What a registrant asks of its lease. */

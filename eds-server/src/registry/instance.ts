@@ -46,6 +46,8 @@ export interface Instance extends InstanceRecord {
   readonly incarnation: number
   /** True while the lease is overdue but the instance is still kept (`suspect`). */
   readonly lapsed: boolean
+  /** True while its heartbeats say that its main thread is blocked: it lives, and serves nobody just then. */
+  readonly stalled: boolean
   /** The lease's time to live in milliseconds; undefined for an instance without a lease, kept until removed. */
   readonly ttlMs: number | undefined
   /** Wall time of the registration, milliseconds since 1970, for display. */
@@ -71,6 +73,7 @@ export function copyOf(instance: Instance): Instance {
     metadata: instance.metadata,
     incarnation: instance.incarnation,
     lapsed: instance.lapsed,
+    stalled: instance.stalled,
     ttlMs: instance.ttlMs,
     registeredAtMs: instance.registeredAtMs,
   }
@@ -96,6 +99,7 @@ export function isSameInstance(a: Instance, b: Instance): boolean {
     a.port === b.port &&
     a.status === b.status &&
     a.lapsed === b.lapsed &&
+    a.stalled === b.stalled &&
     a.weight === b.weight &&
     a.priority === b.priority &&
     a.canary === b.canary &&

@@ -25,6 +25,9 @@ export interface RegistryOptions {
   readonly preservationChanged?: (state: PreservationState) => void
 }
 
+/** What the next heartbeats tell anew. */
+const NOT_STORED: ReadonlySet<RegistryEventType> = new Set(['lapsed', 'renewed', 'stalled', 'resumed'])
+
 export type Listener = (event: RegistryEvent) => void
 
 export class Lifecycle {
@@ -79,8 +82,10 @@ export class Lifecycle {
     const leaseSecret = lease ? (lease.secret ?? newSecret()) : undefined
     const instance = copyOf({
       ...record,
+      service: this.table.nameOf(record.service),
       incarnation: this.tombstones.nextIncarnation(),
       lapsed: false,
+      stalled: false,
       ttlMs: lease ? (lease.ttlMs ?? this.ttlMs) : undefined,
       registeredAtMs: this.#clock.wallTime().getTime(),
     })
@@ -109,7 +114,7 @@ export class Lifecycle {
     held.instance = instance
     this.table.put(held, previous)
     this.#wheel.schedule(held)
-    if (type !== 'lapsed' && type !== 'renewed') this.#store.put(held)
+    if (!NOT_STORED.has(type)) this.#store.put(held)
     this.#emit({ type, instance, previous })
   }
 

@@ -2,8 +2,8 @@
  * What is true of all instances, and who may change it. Synchronous and in memory; everyone who wants to know
  * of changes subscribes. A heartbeat that changes nothing that clients can see emits nothing.
  */
-import type { InstanceChange, LeaseKey, LeaseTerms, Registered } from './changes.ts'
-import { hostPort, type Instance, type InstanceRecord, type Status } from './instance.ts'
+import type { Beat, InstanceChange, LeaseKey, LeaseTerms, Registered } from './changes.ts'
+import { hostPort, type Instance, type InstanceRecord } from './instance.ts'
 import type { Holding } from './lease.ts'
 import { Lifecycle, type Listener, type RegistryOptions } from './lifecycle.ts'
 import { assertHolder, isSameLife } from './ownership.ts'
@@ -41,7 +41,11 @@ export class Registry {
     const held = this.#table.get(record.service, record.instanceId)
     if (held && isSameLife(held, lease)) {
       const ttlMs = lease ? (lease.ttlMs ?? this.#lives.ttlMs) : undefined
-      this.#lives.replace(held, { ...held.instance, ...record, ttlMs, lapsed: false }, 'updated')
+      this.#lives.replace(
+        held,
+        { ...held.instance, ...record, ttlMs, lapsed: false, stalled: false },
+        'updated',
+      )
       this.#lives.renew(held)
       return { instance: held.instance, leaseSecret: lease?.secret, created: false }
     }
@@ -50,10 +54,21 @@ export class Registry {
     return { ...this.#lives.begin(record, lease), created: true }
   }
 
-  /** Renews the lease. A status other than the present one is taken over, but draining is not undone by it. */
-  heartbeat(service: string, instanceId: string, key: LeaseKey, status?: Status): Instance {
+  /**
+   * Renews the lease. A status other than the present one is taken over, but draining is not undone by it. Only the
+   * first heartbeat that says "stalled", and the first that no longer does, change anything (F46).
+   */
+  heartbeat(
+    service: string,
+    instanceId: string,
+    key: LeaseKey,
+    { status, stalled = false }: Beat = {},
+  ): Instance {
     const held = this.#holdingOf(service, instanceId, key)
     this.#lives.renew(held)
+    if (stalled !== held.instance.stalled) {
+      this.#lives.replace(held, { ...held.instance, stalled }, stalled ? 'stalled' : 'resumed')
+    }
     if (status !== undefined && status !== held.instance.status && held.instance.status !== 'draining') {
       this.#lives.replace(held, { ...held.instance, status }, 'updated')
     }

@@ -2,7 +2,7 @@
  * All holdings by service, by instance id and by address. One instance per address and service: an address
  * names a host towards clients, so two holdings must never share one (X-42, F38).
  */
-import { hostPort, type Instance } from './instance.ts'
+import type { Instance } from './instance.ts'
 import type { Holding } from './lease.ts'
 import { full } from './refusals.ts'
 
@@ -17,7 +17,7 @@ export const DEFAULT_LIMITS: Limits = { services: 10_000, instancesPerService: 5
 interface Service {
   readonly name: string
   readonly byId: Map<string, Holding>
-  /** `address:port` -> instance id. */
+  /** By `addressKey`. */
   readonly byAddress: Map<string, string>
 }
 
@@ -49,7 +49,7 @@ export class ServiceTable {
 
   at(service: string, address: string, port: number): Holding | undefined {
     const entry = this.#services.get(service)
-    const id = entry?.byAddress.get(hostPort({ address, port }))
+    const id = entry?.byAddress.get(addressKey({ address, port }))
     return id === undefined ? undefined : entry?.byId.get(id)
   }
 
@@ -68,10 +68,15 @@ export class ServiceTable {
   put(holding: Holding, before?: Instance): void {
     const { instance } = holding
     const entry = this.#entry(instance.service)
-    if (before) entry.byAddress.delete(hostPort(before))
+    if (before) entry.byAddress.delete(addressKey(before))
     else this.#instances += 1
     entry.byId.set(instance.instanceId, holding)
-    entry.byAddress.set(hostPort(instance), instance.instanceId)
+    entry.byAddress.set(addressKey(instance), instance.instanceId)
+  }
+
+  /** The same text, shared by all instances of the service: each request brings a copy of its own. */
+  nameOf(service: string): string {
+    return this.#services.get(service)?.name ?? service
   }
 
   /** Makes the service known, which it stays when it is empty. */
@@ -92,7 +97,7 @@ export class ServiceTable {
     const entry = this.#entry(instance.service)
     if (!entry.byId.delete(instance.instanceId)) return
     this.#instances -= 1
-    const address = hostPort(instance)
+    const address = addressKey(instance)
     if (entry.byAddress.get(address) === instance.instanceId) entry.byAddress.delete(address)
   }
 
@@ -104,4 +109,9 @@ export class ServiceTable {
     }
     return entry
   }
+}
+
+/** Joined, because a text that is put together by `+` or a template is kept with its parts, twice the size. */
+function addressKey({ address, port }: Pick<Instance, 'address' | 'port'>): string {
+  return [address, port].join(' ')
 }

@@ -17,12 +17,12 @@ export class Damaged extends Error {
   }
 }
 
-interface Written extends Omit<Instance, 'lapsed'> {
+interface Written extends Omit<Instance, 'lapsed' | 'stalled'> {
   readonly secretHash?: string
 }
 
 export function encodeInstance({ instance, secretHash }: StoredInstance): Buffer {
-  const { lapsed: _, ...kept } = instance
+  const { lapsed: _, stalled: __, ...kept } = instance
   const hash =
     secretHash === undefined ? {} : { secretHash: Buffer.from(secretHash, 'latin1').toString('base64') }
   const written: Written = { ...kept, ...hash }
@@ -36,7 +36,7 @@ export function decodeInstance(bytes: Buffer): StoredInstance {
     names.length === 0 ? NO_METADATA : Object.freeze(Object.assign(Object.create(null), kept.metadata))
   return {
     // JSON has no undefined: what was not said is missing.
-    instance: { ...kept, canary: kept.canary, ttlMs: kept.ttlMs, metadata, lapsed: false },
+    instance: { ...kept, canary: kept.canary, ttlMs: kept.ttlMs, metadata, lapsed: false, stalled: false },
     secretHash: secretHash === undefined ? undefined : Buffer.from(secretHash, 'base64').toString('latin1'),
   }
 }

@@ -36,8 +36,9 @@ export interface DeltaDiscoveryRequest extends CommonRequest {
   readonly initialVersions: ReadonlyMap<string, string>
 }
 
-const SOTW = { VERSION: 1, NODE: 2, NAMES: 3, TYPE_URL: 4, NONCE: 5, ERROR: 6 } as const
-const DELTA = {
+/** Field numbers of `DiscoveryRequest` and `DeltaDiscoveryRequest`. */
+export const SOTW_FIELDS = { VERSION: 1, NODE: 2, NAMES: 3, TYPE_URL: 4, NONCE: 5, ERROR: 6 } as const
+export const DELTA_FIELDS = {
   NODE: 1,
   TYPE_URL: 2,
   SUBSCRIBE: 3,
@@ -62,12 +63,12 @@ export function decodeDiscoveryRequest(bytes: Uint8Array, wantsNode: boolean): D
   let typeUrl = ''
   let nonce = ''
   while (reader.next()) {
-    if (reader.field === SOTW.NODE && wantsNode) node = decodeNode(reader.bytes())
-    else if (reader.field === SOTW.NAMES) names.push(reader.string())
-    else if (reader.field === SOTW.VERSION) version = reader.string()
-    else if (reader.field === SOTW.TYPE_URL) typeUrl = reader.string()
-    else if (reader.field === SOTW.NONCE) nonce = reader.string()
-    else if (reader.field === SOTW.ERROR) error = decodeError(reader.bytes())
+    if (reader.field === SOTW_FIELDS.NODE && wantsNode) node = decodeNode(reader.bytes())
+    else if (reader.field === SOTW_FIELDS.NAMES) names.push(reader.string())
+    else if (reader.field === SOTW_FIELDS.VERSION) version = reader.string()
+    else if (reader.field === SOTW_FIELDS.TYPE_URL) typeUrl = reader.string()
+    else if (reader.field === SOTW_FIELDS.NONCE) nonce = reader.string()
+    else if (reader.field === SOTW_FIELDS.ERROR) error = decodeError(reader.bytes())
     else reader.skip()
   }
   return { version, node, names, typeUrl, nonce, error }
@@ -84,15 +85,15 @@ export function decodeDeltaDiscoveryRequest(bytes: Uint8Array, wantsNode: boolea
   let typeUrl = ''
   let nonce = ''
   while (reader.next()) {
-    if (reader.field === DELTA.NODE && wantsNode) node = decodeNode(reader.bytes())
-    else if (reader.field === DELTA.TYPE_URL) typeUrl = reader.string()
-    else if (reader.field === DELTA.SUBSCRIBE) subscribe.push(reader.string())
-    else if (reader.field === DELTA.UNSUBSCRIBE) unsubscribe.push(reader.string())
-    else if (reader.field === DELTA.VERSIONS) {
+    if (reader.field === DELTA_FIELDS.NODE && wantsNode) node = decodeNode(reader.bytes())
+    else if (reader.field === DELTA_FIELDS.TYPE_URL) typeUrl = reader.string()
+    else if (reader.field === DELTA_FIELDS.SUBSCRIBE) subscribe.push(reader.string())
+    else if (reader.field === DELTA_FIELDS.UNSUBSCRIBE) unsubscribe.push(reader.string())
+    else if (reader.field === DELTA_FIELDS.VERSIONS) {
       const [name, version] = decodeTexts(reader.bytes(), ENTRY.KEY, ENTRY.VALUE)
       versions = (versions ?? new Map<string, string>()).set(name, version)
-    } else if (reader.field === DELTA.NONCE) nonce = reader.string()
-    else if (reader.field === DELTA.ERROR) error = decodeError(reader.bytes())
+    } else if (reader.field === DELTA_FIELDS.NONCE) nonce = reader.string()
+    else if (reader.field === DELTA_FIELDS.ERROR) error = decodeError(reader.bytes())
     else reader.skip()
   }
   return { node, typeUrl, subscribe, unsubscribe, initialVersions: versions ?? NO_VERSIONS, nonce, error }

@@ -1,8 +1,10 @@
 /**
- * Frames discovery responses from parts that are encoded already. All of a response but its nonce is the same on
- * every stream and kept beside the resource; protobuf fields may come in any order, so the nonce goes last.
+ * Joins discovery responses from parts that are encoded already, into messages framed for gRPC. All of a response but
+ * its nonce is the same on every stream and kept beside the resource (X-62); protobuf fields may come in any order, so
+ * the nonce goes last.
  */
 import type { ResourceSet } from './linear-cache.ts'
+import { PREFIX_BYTES } from './message-reader.ts'
 import type { Resource } from './resource.ts'
 import { bytesField, stringField } from './wire.ts'
 
@@ -29,7 +31,7 @@ export class ResponseEncoder {
   readonly #sotwBodies = new WeakMap<object, Buffer>()
   readonly #deltaBodies = new WeakMap<object, Buffer>()
   /** By body: the message that it was framed in last. */
-  readonly #newest = new WeakMap<Buffer, Buffer>()
+  readonly #newest = new WeakMap<Buffer, { readonly nonce: string; readonly message: Buffer }>()
 
   constructor(identifier: string) {
     this.#controlPlane = stringField(1, identifier)
@@ -44,7 +46,7 @@ export class ResponseEncoder {
         ...response.resources.map(({ any }) => bytesField(SOTW.RESOURCES, any)),
       ]),
     )
-    return this.#withNonce(body, [], stringField(SOTW.NONCE, response.nonce))
+    return this.#withNonce(body, [], SOTW.NONCE, response.nonce)
   }
 
   delta(typeUrl: string, response: Response): Buffer {
@@ -57,18 +59,28 @@ export class ResponseEncoder {
       ]),
     )
     const removed = response.removed.map(name => stringField(DELTA.REMOVED, name))
-    return this.#withNonce(body, removed, stringField(DELTA.NONCE, response.nonce))
+    return this.#withNonce(body, removed, DELTA.NONCE, response.nonce)
   }
 
   /** Streams that have had equally many responses share the whole message and not only its body. */
-  #withNonce(body: Buffer, removed: readonly Buffer[], nonce: Buffer): Buffer {
-    if (removed.length > 0) return Buffer.concat([body, ...removed, nonce])
+  #withNonce(body: Buffer, removed: readonly Buffer[], field: number, nonce: string): Buffer {
+    if (removed.length > 0) return framed([body, ...removed, stringField(field, nonce)])
     const newest = this.#newest.get(body)
-    if (newest?.subarray(body.length).equals(nonce)) return newest
-    const message = Buffer.concat([body, nonce])
-    this.#newest.set(body, message)
+    if (newest?.nonce === nonce) return newest.message
+    const message = framed([body, stringField(field, nonce)])
+    this.#newest.set(body, { nonce, message })
     return message
   }
+}
+
+/** Not compressed, and of this length. */
+function framed(parts: readonly Buffer[]): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES)
+  prefix.writeUInt32BE(
+    parts.reduce((sum, { length }) => sum + length, 0),
+    1,
+  )
+  return Buffer.concat([prefix, ...parts])
 }
 
 /** The body from beside its one resource or its shared set; other combinations are too many to keep. */

@@ -1,42 +1,37 @@
 /**
- * The gRPC server: the aggregated discovery service, the typed one of each cache, health and reflection. It opens
- * a stream for each call, and ends them all before it frees the port.
+ * The gRPC server: the aggregated discovery service, the typed one of each cache, health and reflection. Discovery is
+ * served straight from HTTP/2, all else by the gRPC library behind it. All streams are ended before the port is freed.
  */
-import { Server, ServerCredentials, type ServiceDefinition, setLogger } from '@grpc/grpc-js'
-import { ReflectionService } from '@grpc/reflection'
-import { HealthImplementation } from 'grpc-health-check'
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
-import { RollcallError } from '../errors.ts'
 import { Admission } from './admission.ts'
+import type { Connection, ConnectionLimits } from './connection.ts'
 import { DELTA } from './delta-stream.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import { ResponseEncoder } from './discovery-response.ts'
-import { connect, type RawCall } from './grpc-transport.ts'
+import { isGrpc, UNSUPPORTED_MEDIA_TYPE } from './grpc-headers.ts'
+import { GrpcPort } from './grpc-port.ts'
+import { type CallReceiver, connect } from './grpc-transport.ts'
 import type { LinearCache } from './linear-cache.ts'
 import { NodeStatus, type NodeView } from './node-status.ts'
-import { packageDefinition, rawService } from './protos.ts'
+import { streamingMethods } from './protos.ts'
 import { RESOURCE_TYPES } from './resource-type.ts'
-import { SideCalls } from './side-calls.ts'
+import { SideServices } from './side-services.ts'
 import { SOTW } from './sotw-stream.ts'
 import {
   DEFAULT_LIMITS,
   type Protocol,
   type StreamContext,
   type StreamLimits,
+  type Transport,
   type XdsObserver,
 } from './stream-context.ts'
 import { XdsStream } from './xds-stream.ts'
 
-export interface XdsLimits extends StreamLimits {
+export interface XdsLimits extends StreamLimits, ConnectionLimits {
   /** A larger request ends its stream with RESOURCE_EXHAUSTED. Default 4 MiB (X-56). */
   readonly requestBytes: number
-  /** A connection without traffic is pinged after this. Default 30,000 ms (X-58). */
-  readonly keepaliveMs: number
-  /** A ping that is not answered within this ends the connection. Default 10,000 ms. */
-  readonly keepaliveTimeoutMs: number
-  /** Connections are asked to reconnect at this age, give or take 10 %. Default: never. */
-  readonly connectionAgeMs: number | undefined
 }
 
 export interface XdsServerOptions {
@@ -51,7 +46,6 @@ export interface XdsServerOptions {
 }
 
 const AGGREGATED_SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService'
-const CONNECTION_AGE_GRACE_MS = 30_000
 const DEFAULTS: XdsLimits = {
   ...DEFAULT_LIMITS,
   requestBytes: 4 * 1024 * 1024,
@@ -60,20 +54,23 @@ const DEFAULTS: XdsLimits = {
   connectionAgeMs: undefined,
 }
 
+type Open = (transport: Transport) => CallReceiver
+
 export class XdsServer {
   readonly #context: StreamContext
-  readonly #server: Server
-  readonly #health: HealthImplementation
-  readonly #services: readonly string[]
+  readonly #requestBytes: number
+  readonly #port: GrpcPort
+  /** By the path of the method. */
+  readonly #discovery = new Map<string, Open>()
+  /** Every other call. */
+  readonly #side: SideServices
   readonly #streams = new Set<{ stop(): void }>()
-  readonly #sideCalls = new SideCalls()
   #isListening = false
   #isServing = true
   #stopped: Promise<void> | undefined
 
   constructor({ caches, logger, clock, identifier, limits, observer = {} }: XdsServerOptions) {
     const allLimits = { ...DEFAULTS, ...limits }
-    logTo(logger)
     this.#context = {
       caches: new Map(inOrder(caches).map(cache => [cache.type.typeUrl, cache])),
       encoder: new ResponseEncoder(identifier),
@@ -84,31 +81,25 @@ export class XdsServer {
       limits: allLimits,
       observer,
     }
-    this.#server = new Server(serverOptions(allLimits))
-    this.#services = [AGGREGATED_SERVICE, ...caches.map(cache => cache.type.discoveryService)]
+    this.#requestBytes = allLimits.requestBytes
+    this.#port = new GrpcPort({
+      clock,
+      logger,
+      limits: allLimits,
+      opened: (...call) => this.#opened(...call),
+    })
     this.#addDiscovery(AGGREGATED_SERVICE, undefined)
     for (const { type } of caches) this.#addDiscovery(type.discoveryService, type.typeUrl)
-    this.#health = new HealthImplementation()
-    this.#setHealth('NOT_SERVING')
-    const tracked = this.#sideCalls.tracking(this.#server)
-    this.#health.addToServer(tracked)
-    new ReflectionService(packageDefinition, { services: [...this.#services] }).addToServer(tracked)
+    const services = [AGGREGATED_SERVICE, ...caches.map(cache => cache.type.discoveryService)]
+    this.#side = new SideServices({ services, requestBytes: this.#requestBytes, logger })
   }
 
   /** Resolves with the port, which is another one than asked for only for 0. Rejects with ROLLCALL_PORT_IN_USE. */
-  listen(host: string, port: number): Promise<number> {
-    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (cause, bound) => {
-        if (cause) {
-          reject(bindError(cause, host, port))
-          return
-        }
-        this.#isListening = true
-        this.serve(this.#isServing)
-        resolve(bound)
-      })
-    })
+  async listen(host: string, port: number): Promise<number> {
+    const bound = await this.#port.listen(host, port)
+    this.#isListening = true
+    this.serve(this.#isServing)
+    return bound
   }
 
   /** What every connected client has. */
@@ -122,7 +113,7 @@ export class XdsServer {
    */
   serve(isServing: boolean): void {
     this.#isServing = isServing
-    if (this.#isListening && !this.#stopped) this.#setHealth(isServing ? 'SERVING' : 'NOT_SERVING')
+    if (this.#isListening && !this.#stopped) this.#side.setHealth(isServing)
   }
 
   /**
@@ -130,48 +121,52 @@ export class XdsServer {
    * the port. What has not ended after `graceMs` is cut. Idempotent.
    */
   stop(graceMs: number): Promise<void> {
-    this.#stopped ??= new Promise(resolve => {
-      this.#setHealth('NOT_SERVING')
-      const timer = this.#context.clock.setTimer(graceMs, () => this.#server.forceShutdown())
-      // It waits for streams to end, and those of discovery never end by themselves (stack.md finding 5).
-      this.#server.tryShutdown(() => {
-        timer.cancel()
-        resolve()
-      })
-      for (const stream of [...this.#streams]) stream.stop()
-      this.#sideCalls.end()
-    })
+    this.#stopped ??= this.#stop(graceMs)
     return this.#stopped
   }
 
+  async #stop(graceMs: number): Promise<void> {
+    this.#side.setHealth(false)
+    for (const stream of [...this.#streams]) stream.stop()
+    this.#side.endCalls()
+    await this.#port.close(graceMs)
+    this.#side.close()
+  }
+
   #addDiscovery(service: string, impliedTypeUrl: string | undefined): void {
-    const definition: ServiceDefinition = rawService(service)
-    const streams = Object.entries(definition).filter(([, method]) => method.requestStream)
-    const handlers = streams.map(([name]) => {
-      const handler = name.startsWith('Delta')
-        ? (call: RawCall) => this.#open(DELTA, call, impliedTypeUrl)
-        : (call: RawCall) => this.#open(SOTW, call, impliedTypeUrl)
-      return [name, handler] as const
-    })
-    this.#server.addService(definition, Object.fromEntries(handlers))
+    for (const { name, path } of streamingMethods(service)) {
+      const open: Open = name.startsWith('Delta')
+        ? transport => this.#open(DELTA, transport, impliedTypeUrl)
+        : transport => this.#open(SOTW, transport, impliedTypeUrl)
+      this.#discovery.set(path, open)
+    }
+  }
+
+  #opened(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, from: Connection): void {
+    const open = this.#discovery.get(headers[':path'] ?? '')
+    if (!open) this.#side.forward(stream, headers, flags, from)
+    else if (!isGrpc(headers)) stream.respond(UNSUPPORTED_MEDIA_TYPE, { endStream: true })
+    else {
+      const options = {
+        headers,
+        peer: from.peer,
+        requestBytes: this.#requestBytes,
+        clock: this.#context.clock,
+      }
+      connect(stream, options, open)
+    }
   }
 
   #open<Request extends CommonRequest>(
     protocol: Protocol<Request>,
-    call: RawCall,
+    transport: Transport,
     typeUrl: string | undefined,
-  ): void {
-    connect(call, transport => {
-      const stream = new XdsStream(protocol, transport, this.#context, typeUrl)
-      this.#streams.add(stream)
-      stream.onClosed = () => this.#streams.delete(stream)
-      if (this.#stopped) stream.stop()
-      return stream
-    })
-  }
-
-  #setHealth(status: 'SERVING' | 'NOT_SERVING'): void {
-    for (const service of ['', ...this.#services]) this.#health.setStatus(service, status)
+  ): CallReceiver {
+    const stream = new XdsStream(protocol, transport, this.#context, typeUrl)
+    this.#streams.add(stream)
+    stream.onClosed = () => this.#streams.delete(stream)
+    if (this.#stopped) stream.stop()
+    return stream
   }
 }
 
@@ -180,30 +175,4 @@ function inOrder(caches: readonly LinearCache[]): LinearCache[] {
   const place = ({ type }: LinearCache): number =>
     RESOURCE_TYPES.findIndex(({ typeUrl }) => typeUrl === type.typeUrl) >>> 0
   return [...caches].sort((a, b) => place(a) - place(b))
-}
-
-function serverOptions(limits: XdsLimits): Record<string, number> {
-  return {
-    'grpc.max_receive_message_length': limits.requestBytes,
-    'grpc.keepalive_time_ms': limits.keepaliveMs,
-    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
-    ...(limits.connectionAgeMs === undefined
-      ? {}
-      : {
-          'grpc.max_connection_age_ms': limits.connectionAgeMs,
-          'grpc.max_connection_age_grace_ms': CONNECTION_AGE_GRACE_MS,
-        }),
-  }
-}
-
-/** The library's own words go where all others go; what matters of them comes as an error too. */
-function logTo(logger: Logger): void {
-  const log = (text: unknown): void => logger.debug({ grpc: String(text) }, 'grpc-js')
-  setLogger({ error: log, info: log, debug: log })
-}
-
-function bindError(cause: Error, host: string, port: number): Error {
-  if (!cause.message.includes('EADDRINUSE')) return cause
-  const message = `the gRPC port ${port} of ${host} is already in use`
-  return new RollcallError('ROLLCALL_PORT_IN_USE', message, { field: '--grpc-port', value: port, cause })
 }

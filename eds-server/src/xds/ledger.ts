@@ -125,6 +125,13 @@ export class Ledger {
     return { version, nonce, names: [...told.keys()], error }
   }
 
+  /** Waits for the outstanding response no longer; returns the names in it. An ACK of it comes too late. */
+  abandon(): string[] {
+    const names = [...(this.#outstanding?.told.keys() ?? [])]
+    this.#outstanding = undefined
+    return names
+  }
+
   /** Notes what the client has from an earlier stream. */
   recall(name: string, version: string): void {
     this.#told.set(name, { version, revision: -1, ackedRevision: -1, state: 'accepted' })

@@ -4,31 +4,16 @@
  */
 import { type Clock, systemClock } from '../clock.ts'
 import { AckWaiter, AckWaiters } from './ack-waiter.ts'
+import type { LinearCacheOptions } from './linear-cache-options.ts'
 import { LostWatcher, LostWatchers } from './lost-watchers.ts'
 import type { AckReport } from './node-status.ts'
 import { type Resource, versionOf } from './resource.ts'
 import type { ResourceType } from './resource-type.ts'
+import { Unacked } from './unacked.ts'
 import type { Watcher } from './watcher.ts'
 
 /** The name that stands for every resource of the type. */
 export const WILDCARD = '*'
-
-export interface LinearCacheOptions {
-  /** What a SotW client is told of a name that was never set (X-40, X-68). Default: nothing, it is kept waiting. */
-  readonly placeholder?: (name: string) => Resource | undefined
-  /**
-   * Says whether a name is withheld from a client that shows this version of an earlier stream (empty: none): it
-   * is neither sent nor told as removed, until `release()` asks again. Not for types with full state in SotW.
-   */
-  readonly hold?: (name: string, clientVersion: string) => boolean
-  /**
-   * Called before a name, or WILDCARD, is watched: whoever fills the cache only where somebody watches does so
-   * now. Default: nothing.
-   */
-  readonly demand?: (name: string) => void
-  /** For the deadlines of `acked` and the return of lost clients. Default: the system's clock. */
-  readonly clock?: Clock
-}
 
 /** Resources that are sent together, with the version of them all. */
 export interface ResourceSet {
@@ -45,6 +30,7 @@ const NOBODY: ReadonlySet<Watcher> = new Set()
 
 export class LinearCache {
   readonly type: ResourceType
+  readonly unacked: Unacked
   readonly #options: LinearCacheOptions
   readonly #clock: Clock
   readonly #entries = new Map<string, Entry>()
@@ -60,6 +46,7 @@ export class LinearCache {
     this.type = type
     this.#options = options
     this.#clock = options.clock ?? systemClock
+    this.unacked = new Unacked(this.#clock)
     this.#lost = new LostWatchers(this.#clock, (name, lost) => this.unwatch(name, lost))
   }
 

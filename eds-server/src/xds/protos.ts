@@ -3,7 +3,6 @@
  * are those of the .proto files (snake_case), enums are numbers, maps are lists of `{ key, value }`.
  */
 import { readFileSync } from 'node:fs'
-import type { ServiceDefinition } from '@grpc/grpc-js'
 import {
   loadFileDescriptorSetFromBuffer,
   type MessageTypeDefinition,
@@ -24,27 +23,12 @@ export function decoder(type: string): (bytes: Buffer) => object {
   return messageType(type).deserialize
 }
 
-/**
- * A service whose messages are passed as the bytes that they are on the wire: requests are decoded partially and
- * responses are shared buffers (design.md 4.9). Throws for a service that the descriptor set lacks.
- */
-export function rawService(name: string): ServiceDefinition {
-  const definition = packageDefinition[name]
-  if (!definition || 'format' in definition) throw new Error(`no service ${name} in protos/xds.binpb`)
-  const same = (bytes: Buffer): Buffer => bytes
-  return Object.fromEntries(
-    Object.entries(definition).map(([method, { path, requestStream, responseStream }]) => [
-      method,
-      {
-        path,
-        requestStream,
-        responseStream,
-        requestSerialize: same,
-        requestDeserialize: same,
-        responseSerialize: same,
-        responseDeserialize: same,
-      },
-    ]),
+/** Name and path of each streaming method of a service. Throws for a service that the descriptor set lacks. */
+export function streamingMethods(service: string): { name: string; path: string }[] {
+  const definition = packageDefinition[service]
+  if (!definition || 'format' in definition) throw new Error(`no service ${service} in protos/xds.binpb`)
+  return Object.entries(definition).flatMap(([name, { path, requestStream, responseStream }]) =>
+    requestStream && responseStream ? [{ name, path }] : [],
   )
 }
 

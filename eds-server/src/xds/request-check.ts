@@ -1,5 +1,9 @@
 /** What a request must keep to, and how a stream is refused that does not. */
+import type { Node } from './discovery-request.ts'
 import { STATUS, type StreamLimits } from './stream-context.ts'
+import { MalformedMessage } from './wire-reader.ts'
+
+const KEPT_TEXT = 1024
 
 /** A request that ends its stream with this status. */
 export class Refusal extends Error {
@@ -10,6 +14,13 @@ export class Refusal extends Error {
     this.name = 'Refusal'
     this.code = code
   }
+}
+
+/** What a bad request ends its stream with; undefined for an error that is ours. */
+export function asRefusal(error: unknown): Refusal | undefined {
+  if (error instanceof Refusal) return error
+  if (!(error instanceof MalformedMessage)) return undefined
+  return new Refusal(STATUS.INVALID_ARGUMENT, `malformed request: ${error.message}`)
 }
 
 /** The type that is meant; `implied` is that of a typed service, undefined on an aggregated stream (X-02). */
@@ -37,4 +48,15 @@ export function checkNames(names: Iterable<string>, limits: StreamLimits): void 
 export function checkCount(count: number, limits: StreamLimits): void {
   if (count <= limits.names) return
   throw new Refusal(STATUS.RESOURCE_EXHAUSTED, `more than ${limits.names} resource names`)
+}
+
+/** A node id is any text; what is kept of it is bounded. */
+export function boundedNode(node: Node | undefined): Node {
+  const cut = (text: string | undefined): string => (text ?? '').slice(0, KEPT_TEXT)
+  return {
+    id: cut(node?.id),
+    cluster: cut(node?.cluster),
+    userAgent: cut(node?.userAgent),
+    userAgentVersion: cut(node?.userAgentVersion),
+  }
 }

@@ -47,6 +47,10 @@ export class SotwSubscription extends Subscription<DiscoveryRequest> {
 
   /** Returns whether anything is different now. */
   #replaceNames(names: readonly string[]): boolean {
+    const [only] = names
+    // What nearly every ACK repeats.
+    if (names.length === 1 && this.names.size === 1 && !this.isWildcard && this.names.has(only ?? ''))
+      return false
     const wanted = new Set(names)
     // Without names everything is meant, until a name was given once on this stream.
     if (wanted.size > 0) this.#hasNamed = true

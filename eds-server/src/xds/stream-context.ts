@@ -15,6 +15,7 @@ export const STATUS = {
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
   RESOURCE_EXHAUSTED: 8,
+  UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
 } as const
@@ -23,7 +24,7 @@ export const STATUS = {
 export interface Transport {
   /** Address and port of the client. */
   readonly peer: string
-  /** Takes a message; false if the client has not taken it yet: then `drained()` is called once it has. */
+  /** Takes a message framed for gRPC; false if the client has not taken it yet: then `drained()` is called once it has. */
   write(message: Buffer): boolean
   /** Ends the stream. `isStalled`: the client will not take what it has not taken yet. */
   end(code: number, details: string, isStalled?: boolean): void
@@ -32,10 +33,13 @@ export interface Transport {
 /** What differs between state of the world and incremental. */
 export interface Protocol<Request extends CommonRequest> {
   readonly name: 'sotw' | 'delta'
+  /** The number of the field `node` in its requests. */
+  readonly nodeField: number
   decode(bytes: Buffer, wantsNode: boolean): Request
   /** The names that the request carries, for the limits. */
   namesIn(request: Request): Iterable<string>
   subscribe(source: Source, interest: Interest): Subscription<Request>
+  /** Framed for gRPC. */
   encode(encoder: ResponseEncoder, typeUrl: string, response: Response): Buffer
 }
 

@@ -1,6 +1,7 @@
-/** What is logged of one stream: who, and what clients say cut to a size that no client decides. */
+/** What is counted and logged of one stream: who, and what clients say cut to a size that no client decides. */
 import type { Logger } from 'pino'
 import type { Verdict } from './ledger.ts'
+import type { XdsObserver } from './stream-context.ts'
 
 const TEXT = 200
 const MESSAGE = 1024
@@ -8,20 +9,34 @@ const NAMES = 20
 
 export class StreamLog {
   readonly #logger: Logger
+  readonly #observer: XdsObserver
+  readonly #protocol: 'sotw' | 'delta'
   readonly #who: () => { node: string; peer: string }
   #hasLoggedSilence = false
 
-  constructor(logger: Logger, who: () => { node: string; peer: string }) {
+  constructor(
+    { logger, observer }: { logger: Logger; observer: XdsObserver },
+    protocol: 'sotw' | 'delta',
+    who: () => { node: string; peer: string },
+  ) {
     this.#logger = logger
+    this.#observer = observer
+    this.#protocol = protocol
     this.#who = () => {
       const { node, peer } = who()
       return { node: node.slice(0, TEXT), peer }
     }
   }
 
-  nack(typeUrl: string, { version, nonce, names, error }: Verdict): void {
-    const message = error?.message.slice(0, MESSAGE)
-    const fields = { typeUrl, version, nonce, names: names.slice(0, NAMES), code: error?.code, message }
+  /** An ACK or a NACK. */
+  verdict(typeUrl: string, { version, nonce, names, error }: Verdict): void {
+    if (!error) {
+      this.#observer.acked?.(typeUrl, this.#protocol)
+      return
+    }
+    this.#observer.nacked?.(typeUrl, this.#protocol)
+    const message = error.message.slice(0, MESSAGE)
+    const fields = { typeUrl, version, nonce, names: names.slice(0, NAMES), code: error.code, message }
     this.#logger.warn({ ...this.#who(), ...fields }, 'NACK')
   }
 
@@ -33,6 +48,7 @@ export class StreamLog {
   }
 
   stalled(afterMs: number): void {
+    this.#observer.slowClientClosed?.()
     this.#logger.warn(this.#who(), `closed: took no response for ${afterMs} ms`)
   }
 

@@ -81,6 +81,12 @@ export abstract class Subscription<Request> {
     this.need(name)
   }
 
+  /** Waits for the outstanding ACK no longer: what that response told is told again, with what is newer. */
+  giveUpAck(): void {
+    if (this.tellsFullState) this.owesAnswer = true
+    for (const name of this.ledger.abandon()) if (this.covers(name)) this.need(name)
+  }
+
   /** The next response, which is outstanding from then on; undefined while one is, or if nothing is due. */
   respond(nonce: string): Response | undefined {
     if (this.isOutstanding || !this.isBehind) return undefined

@@ -6,6 +6,7 @@ import { type LinearCache, WILDCARD } from './linear-cache.ts'
 import type { Nack, PendingState, TypeView } from './node-status.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
+import type { Unacknowledged } from './unacked.ts'
 import type { Watcher } from './watcher.ts'
 
 /** What a watch needs of the stream that it is on. */
@@ -17,12 +18,13 @@ export interface WatchOwner {
   wallTime(): Date
 }
 
-export class Watch<Request extends CommonRequest> implements Watcher, Interest {
+export class Watch<Request extends CommonRequest> implements Watcher, Interest, Unacknowledged {
   readonly cache: LinearCache
   readonly subscription: Subscription<Request>
   readonly #owner: WatchOwner
+  #sentAt = 0
   #ackedVersion = ''
-  #lastAckAt: string | undefined
+  #lastAckAt: Date | undefined
   #nack: Nack | undefined
 
   constructor(
@@ -45,10 +47,12 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
 
   request(request: Request): Verdict | undefined {
     const verdict = this.subscription.request(request)
+    if (verdict) this.cache.unacked.delete(this)
+    this.#noteUnacked()
     if (!verdict) return undefined
-    const at = this.#owner.wallTime().toISOString()
+    const at = this.#owner.wallTime()
     if (verdict.error) {
-      this.#nack = { version: verdict.version, ...verdict.error, at }
+      this.#nack = { version: verdict.version, ...verdict.error, at: at.toISOString() }
     } else {
       this.#nack = undefined
       this.#ackedVersion = verdict.version
@@ -58,16 +62,20 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   }
 
   respond(nonce: string): Response | undefined {
-    return this.subscription.respond(nonce)
+    const response = this.subscription.respond(nonce)
+    if (response) this.#sentAt = this.cache.unacked.now()
+    return response
   }
 
   /** The client asks for nothing any more. */
   close(): void {
+    this.cache.unacked.delete(this)
     for (const name of this.#watched()) this.unwatch(name)
   }
 
   /** The stream broke: the client keeps what it has, and comes back. */
   lose(): void {
+    this.cache.unacked.delete(this)
     this.cache.lose(this.#watched(), this)
   }
 
@@ -80,9 +88,19 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
       state: this.#state(),
       version: this.#ackedVersion,
       names: isWildcard ? new Set([...names, ...this.cache.names()]).size : names.size,
-      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt } : {}),
+      ...(this.#lastAckAt ? { lastAckAt: this.#lastAckAt.toISOString() } : {}),
       ...(this.#nack ? { nack: this.#nack } : {}),
     }
+  }
+
+  overdue(): void {
+    this.subscription.giveUpAck()
+    this.#owner.flush()
+  }
+
+  #noteUnacked(): void {
+    const { isOutstanding, isBehind } = this.subscription
+    if (isOutstanding && isBehind) this.cache.unacked.add(this, this.#sentAt)
   }
 
   #watched(): string[] {
@@ -103,6 +121,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest {
   changed(name: string): void {
     this.subscription.changed(name)
     this.#owner.flush()
+    this.#noteUnacked()
   }
 
   released(): void {

@@ -5,18 +5,13 @@
 import type { Timer } from '../clock.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
-import type { Verdict } from './ledger.ts'
-import type { LinearCache } from './linear-cache.ts'
 import type { ObservedStream, TypeView } from './node-status.ts'
-import { checkCount, checkNames, meantType, Refusal } from './request-check.ts'
+import { asRefusal, boundedNode, checkCount, checkNames, meantType } from './request-check.ts'
 import { StallGuard } from './stall-guard.ts'
 import { type Protocol, STATUS, type StreamContext, type Transport } from './stream-context.ts'
 import { StreamLog } from './stream-log.ts'
-import { Watch, type WatchOwner } from './watch.ts'
-import { MalformedMessage } from './wire-reader.ts'
-
-/** A node id is any text; what is kept of it is bounded. */
-const KEPT_TEXT = 1024
+import { StreamWatches } from './stream-watches.ts'
+import type { Watch, WatchOwner } from './watch.ts'
 
 export class XdsStream<Request extends CommonRequest> implements ObservedStream, WatchOwner {
   readonly openedAt: Date
@@ -27,8 +22,8 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   readonly #context: StreamContext
   /** Undefined on an aggregated stream, where each request names its type. */
   readonly #impliedTypeUrl: string | undefined
-  readonly #watches = new Map<string, Watch<Request>>()
-  #ordered: readonly Watch<Request>[] = []
+  readonly #isAggregated: boolean
+  readonly #watches: StreamWatches<Request>
   #node: Node | undefined
   #sent = 0
   #isWritable = true
@@ -49,8 +44,10 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#transport = transport
     this.#context = context
     this.#impliedTypeUrl = impliedTypeUrl
+    this.#isAggregated = impliedTypeUrl === undefined
+    this.#watches = new StreamWatches(protocol, context, this)
     this.openedAt = context.clock.wallTime()
-    this.#log = new StreamLog(context.logger, () => ({ node: this.nodeId, peer: this.peer }))
+    this.#log = new StreamLog(context, protocol.name, () => ({ node: this.nodeId, peer: this.peer }))
     const { firstRequestMs, stalledMs } = context.limits
     this.#stallGuard = new StallGuard(context.clock, stalledMs, () => this.#closeStalled())
     this.#firstRequestTimer = context.clock.setTimer(firstRequestMs, () =>
@@ -81,7 +78,11 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
   }
 
   views(): TypeView[] {
-    return this.#ordered.map(watch => watch.view(this.#protocol.name, this.#isAggregated))
+    return this.#watches.views(this.#isAggregated)
+  }
+
+  get unreadField(): number | undefined {
+    return this.#node ? this.#protocol.nodeField : undefined
   }
 
   /** Takes one request off the wire. */
@@ -90,14 +91,10 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     try {
       this.#handle(this.#protocol.decode(bytes, this.#node === undefined))
     } catch (error) {
-      if (error instanceof Refusal) this.#end(error.code, error.message)
-      else if (error instanceof MalformedMessage) {
-        this.#end(STATUS.INVALID_ARGUMENT, `malformed request: ${error.message}`)
-      } else {
-        // A bug of ours costs this client its stream, and no other client anything.
-        this.#log.bug(error)
-        this.#end(STATUS.INTERNAL, 'the request could not be handled')
-      }
+      const refusal = asRefusal(error)
+      // A bug of ours costs this client its stream, and no other client anything.
+      if (!refusal) this.#log.bug(error)
+      this.#end(refusal?.code ?? STATUS.INTERNAL, refusal?.message ?? 'the request could not be handled')
     }
   }
 
@@ -124,7 +121,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#firstRequestTimer.cancel()
     this.#leaveQueue?.()
     this.#stallGuard.close()
-    for (const watch of this.#ordered) leave(watch)
+    for (const watch of this.#watches.ordered) leave(watch)
     this.#context.status.remove(this)
     this.#context.observer.streamClosed?.(this.#protocol.name, this.#isAggregated)
     this.onClosed?.()
@@ -140,22 +137,18 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
 
   flush(): void {
     if (!this.#isAdmitted) return
-    for (const watch of this.#ordered) {
+    for (const watch of this.#watches.ordered) {
       if (!this.#isWritable || this.#isClosed) return
       const response = watch.respond(String(this.#sent + 1))
       if (!response) continue
       this.#send(watch, response)
-      this.#wake(watch, response)
+      this.#watches.wake(watch, response)
     }
-  }
-
-  get #isAggregated(): boolean {
-    return this.#impliedTypeUrl === undefined
   }
 
   #handle(request: Request): void {
     this.#firstRequestTimer.cancel()
-    this.#node ??= bounded(request.node)
+    this.#node ??= boundedNode(request.node)
     const typeUrl = meantType(request.typeUrl, this.#impliedTypeUrl)
     const cache = this.#context.caches.get(typeUrl)
     if (!cache) {
@@ -164,35 +157,15 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
       return
     }
     checkNames(this.#protocol.namesIn(request), this.#context.limits)
-    const watch = this.#watches.get(typeUrl) ?? this.#open(cache)
+    const watch = this.#watches.of(cache)
     const verdict = watch.request(request)
     checkCount(watch.subscription.names.size, this.#context.limits)
-    if (verdict) this.#note(typeUrl, verdict)
+    if (verdict) this.#log.verdict(typeUrl, verdict)
     this.#leaveQueue ??= this.#context.admission.enter(() => {
       this.#isAdmitted = true
       this.flush()
     })
     this.flush()
-  }
-
-  #open(cache: LinearCache): Watch<Request> {
-    const watch = new Watch<Request>(cache, this, (source, interest) =>
-      this.#protocol.subscribe(source, interest),
-    )
-    this.#watches.set(cache.type.typeUrl, watch)
-    const order = [...this.#context.caches.keys()]
-    this.#ordered = order.flatMap(typeUrl => this.#watches.get(typeUrl) ?? [])
-    return watch
-  }
-
-  #note(typeUrl: string, verdict: Verdict): void {
-    const { observer } = this.#context
-    if (verdict.error) {
-      observer.nacked?.(typeUrl, this.#protocol.name)
-      this.#log.nack(typeUrl, verdict)
-    } else {
-      observer.acked?.(typeUrl, this.#protocol.name)
-    }
   }
 
   #send(watch: Watch<Request>, response: Response): void {
@@ -205,31 +178,16 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     observer.responseSent?.(typeUrl, this.#protocol.name, message.length)
   }
 
-  /** Sends again what the changed resources wait for, without waiting for their ACK: that comes after (X-33). */
-  #wake(watch: Watch<Request>, response: Response): void {
-    const awaits = watch.cache.type.awaits
-    const awaited = awaits && this.#watches.get(awaits.typeUrl)
-    if (!awaited) return
-    for (const resource of response.changed) {
-      const name = awaits.nameOf(resource.any)
-      if (name !== undefined) awaited.subscription.resend(name)
-    }
-  }
-
   /** A stream that closes before any response makes clients back off (X-10): an empty one means nothing. */
   #sayAnything(): void {
-    // To SotW clients of a type with full state an empty response means "delete all" (X-30).
-    const watch = this.#ordered.find(
-      ({ cache }) => this.#protocol.name === 'delta' || !cache.type.fullStateInSotw,
-    )
+    const watch = this.#watches.silenceable()
     if (this.#sent > 0 || !watch || !this.#isWritable) return
     const nothing = { version: '', resources: [], removed: [], changed: [], set: undefined }
     this.#send(watch, { nonce: '1', ...nothing })
   }
 
   #closeStalled(): void {
-    const { limits, observer } = this.#context
-    observer.slowClientClosed?.()
+    const { limits } = this.#context
     this.#log.stalled(limits.stalledMs)
     this.#end(STATUS.UNAVAILABLE, `no response taken for ${limits.stalledMs} ms`, true)
   }
@@ -238,15 +196,5 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     if (this.#isClosed) return
     this.closed()
     this.#transport.end(code, details, isStalled)
-  }
-}
-
-function bounded(node: Node | undefined): Node {
-  const cut = (text: string | undefined): string => (text ?? '').slice(0, KEPT_TEXT)
-  return {
-    id: cut(node?.id),
-    cluster: cut(node?.cluster),
-    userAgent: cut(node?.userAgent),
-    userAgentVersion: cut(node?.userAgentVersion),
   }
 }

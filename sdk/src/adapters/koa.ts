@@ -1,16 +1,16 @@
 /** Koa: `app.use(healthz(registration))` answers GET /healthz and passes everything else on. */
 import type { Context, Next } from 'koa'
-import type { Registration } from '../registration.ts'
+import type { HealthSource } from '../health.ts'
 
 export type KoaMiddleware = (context: Context, next: Next) => Promise<void>
 
 /** Readiness at `path` (default `/healthz`): 200 or 503, and `{ status, checks }`. */
-export function healthz(registration: Pick<Registration, 'healthz'>, path = '/healthz'): KoaMiddleware {
+export function healthz(registration: Pick<HealthSource, 'healthz'>, path = '/healthz'): KoaMiddleware {
   return answering(path, () => registration.healthz())
 }
 
 /** Liveness at `path` (default `/livez`): 200 for as long as the process answers. */
-export function livez(registration: Pick<Registration, 'livez'>, path = '/livez'): KoaMiddleware {
+export function livez(registration: Pick<HealthSource, 'livez'>, path = '/livez'): KoaMiddleware {
   return answering(path, () => registration.livez())
 }
 

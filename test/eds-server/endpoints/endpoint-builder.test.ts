@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { buildAssignment } from '../../../eds-server/src/endpoints/endpoint-builder.ts'
+import { AssignmentBuilder, buildAssignment } from '../../../eds-server/src/endpoints/endpoint-builder.ts'
 import type { Instance, InstanceRecord } from '../../../eds-server/src/registry/instance.ts'
 import { type Assignment, decodeAssignment } from '../../world/assignments.ts'
 import { record } from '../../world/records.ts'
 
 function instance(change: Partial<Instance> = {}): Instance {
-  return { ...record(), incarnation: 1, lapsed: false, ttlMs: 15_000, registeredAtMs: 0, ...change }
+  return {
+    ...record(),
+    incarnation: 1,
+    lapsed: false,
+    stalled: false,
+    ttlMs: 15_000,
+    registeredAtMs: 0,
+    ...change,
+  }
 }
 
 function build(...instances: Instance[]): Assignment {
@@ -49,8 +57,12 @@ test('each status has its health status; a lapsed lease is UNHEALTHY, but a drai
 
 test('a withdrawn instance is told as UNHEALTHY, whatever its status was (X-50)', () => {
   const leaving = instance({ status: 'draining', port: 1 })
-  const bytes = buildAssignment('myservice', [instance({ port: 2 })], new Set([leaving]))
-  const health = decodeAssignment(bytes).endpoints?.[0]?.lb_endpoints?.map(endpoint => endpoint.health_status)
+  const builder = new AssignmentBuilder('myservice')
+  builder.tell(instance({ port: 2 }))
+  builder.tell(leaving, true)
+  const health = decodeAssignment(builder.encode()).endpoints?.[0]?.lb_endpoints?.map(
+    endpoint => endpoint.health_status,
+  )
   assert.deepEqual(health, [2, 1])
 })
 
@@ -139,5 +151,29 @@ test('equal content has equal bytes, in whatever order it came to be (X-20)', ()
       )
       assert.ok(one.equals(two))
     }),
+  )
+})
+
+test('what was told before leaves no trace in the bytes, however many changes came between (X-20)', () => {
+  const ports = fc.integer({ min: 1, max: 400 })
+  const told = fc.record({ port: ports, weight: fc.integer({ min: 1, max: 9 }), locality: places })
+  const change = fc.oneof(
+    { weight: 4, arbitrary: told.map(fields => ({ isTold: true, changed: instance(fields) })) },
+    { weight: 1, arbitrary: ports.map(port => ({ isTold: false, changed: instance({ port }) })) },
+  )
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 1500, size: 'max' }), fc.nat({ max: 50 }), (changes, every) => {
+      const builder = new AssignmentBuilder('s')
+      const left = new Map<number, Instance>()
+      for (const [index, { isTold, changed }] of changes.entries()) {
+        if (isTold) builder.tell(changed)
+        else builder.forget(changed)
+        if (isTold) left.set(changed.port, changed)
+        else left.delete(changed.port)
+        if (index % (every + 1) === 0) builder.encode()
+      }
+      assert.ok(builder.encode().equals(buildAssignment('s', left.values())))
+    }),
+    { numRuns: 50 },
   )
 })

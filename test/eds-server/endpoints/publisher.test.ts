@@ -77,19 +77,29 @@ function world({ hasPast = false } = {}) {
 /** Lets promises that are already settled run their continuations. */
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-test('a change is published at once, and what follows together after a rest of three times the cost', () => {
-  const { clock, cache, register } = world()
+/** What a publication costs is known from the second one on. */
+function settledWorld(costMs: number) {
+  const { clock, cache, register, ...others } = world()
   const envoy = new Subscriber(cache, 'front-1')
   envoy.clock = clock
-  envoy.costMs = 5
-  register(1)
-  clock.advance(0)
-  assert.deepEqual(envoy.news(), [['1 HEALTHY']])
-  for (let port = 2; port <= 10; port++) {
+  envoy.costMs = costMs
+  for (const port of [1, 2]) {
     register(port)
-    clock.advance(1)
+    clock.advance(1000)
   }
-  clock.advance(5)
+  envoy.news()
+  return { clock, cache, register, envoy, ...others }
+}
+
+test('a change is published at once, and what follows together after 5 ms and twice the cost', () => {
+  const { clock, envoy, register } = settledWorld(5)
+  register(3)
+  clock.advance(0)
+  assert.equal(envoy.news()[0]?.length, 3)
+  for (let port = 4; port <= 10; port++) {
+    register(port)
+    clock.advance(2)
+  }
   assert.deepEqual(envoy.news(), [], '14 of 15 ms of rest')
   clock.advance(1)
   const [all, ...more] = envoy.news()
@@ -97,23 +107,46 @@ test('a change is published at once, and what follows together after a rest of t
   assert.deepEqual(more, [])
 })
 
-test('the rest is bounded, and a service that costs nothing never rests', () => {
-  const { clock, cache, register } = world()
-  const envoy = new Subscriber(cache, 'front-1')
-  register(1)
+test('the rest is bounded, and shortest for a service that costs nothing', () => {
+  const { clock, envoy, register } = settledWorld(0)
+  for (const [costMs, restMs] of [
+    [0, 5],
+    [1000, 5],
+    [1000, 100],
+  ] as const) {
+    envoy.costMs = costMs
+    register(3, { weight: 1 + clock.now() })
+    clock.advance(0)
+    assert.equal(envoy.news().length, 1)
+    register(4, { weight: 1 + clock.now() })
+    envoy.costMs = 0
+    clock.advance(restMs - 1)
+    assert.equal(envoy.news().length, 0, `${restMs} ms of rest`)
+    envoy.costMs = costMs
+    clock.advance(1)
+    assert.equal(envoy.news().length, 1, `${restMs} ms of rest`)
+    clock.advance(1000)
+  }
+})
+
+test('a pause of the process during one publication is no cost of the service', () => {
+  const { clock, envoy, register } = settledWorld(1)
+  envoy.costMs = 50
+  register(3)
   clock.advance(0)
-  register(2)
-  clock.advance(0)
+  envoy.costMs = 1
+  register(4)
+  clock.advance(7)
   assert.equal(envoy.news().length, 2)
-  envoy.clock = clock
-  envoy.costMs = 1000
+})
+
+test('what is demanded is published within the rest', () => {
+  const { clock, envoy, publisher, register } = settledWorld(1)
   register(3)
   clock.advance(0)
   register(4)
-  clock.advance(99)
-  assert.equal(envoy.news().length, 1)
-  clock.advance(1)
-  assert.equal(envoy.news().length, 1)
+  publisher.publish(SERVICE)
+  assert.equal(envoy.news().length, 2)
 })
 
 test('a service that nobody watches is built when somebody does, and not before', () => {
@@ -147,6 +180,7 @@ test('a removal is told as UNHEALTHY, and left out when every subscriber has ACK
   clock.advance(100)
   const envoys = ['front-1', 'front-2'].map(node => new Subscriber(cache, node))
   for (const envoy of envoys) envoy.ack()
+  clock.advance(100)
   registry.removeAt(SERVICE, '127.0.0.1', 1)
   clock.advance(0)
   assert.deepEqual(envoys[0]?.news(), [['1 UNHEALTHY', '2 HEALTHY']])
@@ -163,6 +197,7 @@ test('a subscriber that never ACKs holds a removal up for half a second and no l
   register(1)
   clock.advance(100)
   const silent = new Subscriber(cache, 'stopped')
+  clock.advance(100)
   registry.removeAt(SERVICE, '127.0.0.1', 1)
   clock.advance(499)
   await turn()
@@ -226,6 +261,7 @@ test('an instance that moves leaves its old address in two steps', async () => {
   register(1)
   clock.advance(100)
   const envoy = new Subscriber(cache, 'front-1')
+  clock.advance(100)
   register(1, { port: 9 })
   clock.advance(0)
   assert.deepEqual(envoy.news(), [['1 UNHEALTHY', '9 HEALTHY']])
@@ -262,11 +298,26 @@ test('live() of an instance that is starting waits until it is offered, or says 
   })
   clock.advance(10)
   await refused
-  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, 'healthy')
+  registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, { status: 'healthy' })
   assert.deepEqual(await waited, { subscribers: 0, acked: 0, pending: [] })
   await assert.rejects(delivery.live(SERVICE, 'never', { timeoutMs: 10 }), {
     code: 'ROLLCALL_INSTANCE_UNKNOWN',
   })
+})
+
+test('F46: a stalled instance is no news to anybody', () => {
+  const { clock, cache, registry, register } = world()
+  const { incarnation } = register(1)
+  const envoy = new Subscriber(cache, 'front-1')
+  clock.advance(100)
+  envoy.news()
+  const timers = clock.pendingTimers
+  for (const stalled of [true, false]) {
+    registry.heartbeat(SERVICE, 'i1', { incarnation, secret: SECRET }, { stalled })
+    assert.equal(clock.pendingTimers, timers, 'nothing is even built')
+  }
+  clock.advance(1000)
+  assert.deepEqual(envoy.news(), [])
 })
 
 test('gone() waits for both steps of the removal', async () => {

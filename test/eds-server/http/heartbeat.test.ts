@@ -122,6 +122,9 @@ const WRONG_BODIES: [unknown, string][] = [
   [{ status: {} }, 'status'],
   [{ status: 'degraded', weight: 3 }, 'weight'],
   [{ state: 'healthy' }, 'state'],
+  [{ stalled: 'yes' }, 'stalled'],
+  [{ stalled: null }, 'stalled'],
+  [{ stalled: {}, status: 'healthy' }, 'stalled'],
   [[], 'body'],
   ['healthy', 'body'],
   [null, 'body'],
@@ -191,6 +194,30 @@ test('a batch renews what it can and names the rest', async () => {
   assert.deepEqual([after?.lapsed, after?.status], [false, 'unhealthy'])
 })
 
+test('F46: a heartbeat says "stalled", alone and in a batch, and it is shown until one does not', async () => {
+  await using w = await world()
+  const { api, headers, incarnation } = w
+  const shown = async () => (await api.call('GET', PATH)).body.stalled
+  const batch = async (stalled?: boolean) => {
+    const mine = { service: 'myservice', instanceId: 'one', incarnation, leaseSecret: SECRET }
+    const { body } = await api.call('POST', '/v1/heartbeats', {
+      body: { heartbeats: [{ ...mine, ...(stalled !== undefined && { stalled }) }] },
+    })
+    assert.equal(body.renewed, 1)
+  }
+  assert.equal(await shown(), false)
+  assert.equal((await api.call('PUT', BEAT, { headers, body: { stalled: true } })).status, 204)
+  assert.equal(await shown(), true)
+  const { body } = await api.call('GET', '/v1/services/myservice/instances')
+  assert.deepEqual([body.instances[0].stalled, body.instances[0].status], [true, 'healthy'])
+  await api.call('PUT', BEAT, { headers })
+  assert.equal(await shown(), false)
+  await batch(true)
+  assert.equal(await shown(), true)
+  await batch()
+  assert.equal(await shown(), false)
+})
+
 test('a malformed batch renews nothing and names the place', async () => {
   await using w = await world()
   const { api, clock, incarnation } = w
@@ -210,6 +237,7 @@ test('a malformed batch renews nothing and names the place', async () => {
     [{ heartbeats: [mine, { ...mine, leaseSecret: 7 }] }, 'heartbeats[1].leaseSecret'],
     [{ heartbeats: [mine, { ...mine, service: 'a/b' }] }, 'heartbeats[1].service'],
     [{ heartbeats: [mine, { ...mine, status: 'up' }] }, 'heartbeats[1].status'],
+    [{ heartbeats: [mine, { ...mine, stalled: 1 }] }, 'heartbeats[1].stalled'],
     [{ heartbeats: [mine, { ...mine, port: 1 }] }, 'heartbeats[1].port'],
     [{ heartbeats: [{ service: 'a', instanceId: 'b', incarnation }] }, 'heartbeats[0].leaseSecret'],
   ]

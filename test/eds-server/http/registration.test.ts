@@ -32,6 +32,7 @@ test('a registration answers the whole instance with its lease', async () => {
     instanceId: 'one',
     ...rest,
     lapsed: false,
+    stalled: false,
     lease: { ttlMs, heartbeatIntervalMs: 3_000 },
   })
   assert.ok(Number.isSafeInteger(incarnation))

@@ -225,7 +225,7 @@ test('a wrong or missing secret changes nothing', () => {
   events()
   const wrong = { incarnation, secret: OTHER_SECRET }
   const code = refusal('ROLLCALL_LEASE_SECRET_INVALID')
-  assert.throws(() => registry.heartbeat('myservice', 'one', wrong, 'unhealthy'), code)
+  assert.throws(() => registry.heartbeat('myservice', 'one', wrong, { status: 'unhealthy' }), code)
   for (const key of [wrong, undefined]) {
     assert.throws(() => registry.patch('myservice', 'one', key, { weight: 5 }), code)
     assert.throws(() => registry.drain('myservice', 'one', key), code)
@@ -238,13 +238,36 @@ test('a heartbeat reports a status, but does not undo a drain; registering again
   const { registry, events } = world()
   const { incarnation } = registry.register(record({ status: 'starting' }), { secret: SECRET }).instance
   const key = { incarnation, secret: SECRET }
-  registry.heartbeat('myservice', 'one', key, 'healthy')
+  registry.heartbeat('myservice', 'one', key, { status: 'healthy' })
   registry.drain('myservice', 'one', key)
-  registry.heartbeat('myservice', 'one', key, 'healthy')
+  registry.heartbeat('myservice', 'one', key, { status: 'healthy' })
   assert.equal(registry.get('myservice', 'one')?.status, 'draining')
   assert.deepEqual(events(), ['registered one', 'updated one', 'draining one'])
   registry.register(record(), { secret: SECRET })
   assert.equal(registry.get('myservice', 'one')?.status, 'healthy')
+})
+
+test('F46: stalled is told when it begins and when it ends, is not stored, and changes nothing else', () => {
+  const stored: StoredInstance[] = []
+  const { registry, events } = world({
+    ...memoryStore,
+    put: held => stored.push({ instance: held.instance, secretHash: held.secretHash }),
+  })
+  const { incarnation } = registry.register(record({ status: 'unhealthy' }), { secret: SECRET }).instance
+  const beat = (stalled?: boolean) =>
+    registry.heartbeat('myservice', 'one', { incarnation, secret: SECRET }, { stalled })
+  events()
+  assert.equal(beat(false).stalled, false)
+  for (const _ of [1, 2, 3]) assert.equal(beat(true).stalled, true)
+  assert.deepEqual(events(), ['stalled one'])
+  assert.equal(registry.get('myservice', 'one')?.status, 'unhealthy')
+  beat()
+  beat()
+  assert.deepEqual(events(), ['resumed one'])
+  assert.equal(stored.length, 1, 'the registration')
+  beat(true)
+  const again = registry.register(record({ status: 'unhealthy' }), { secret: SECRET })
+  assert.equal(again.instance.stalled, false, 'who registers is awake')
 })
 
 test('the limits refuse one more, and take it again when there is room', () => {

@@ -19,7 +19,14 @@ import { record, SECRET } from '../../world/records.ts'
 const silent = { error: () => undefined, warn: () => undefined, info: () => undefined }
 
 function life(instanceId: string, incarnation: number): Instance {
-  return { ...record({ instanceId }), incarnation, lapsed: false, ttlMs: 1000, registeredAtMs: 0 }
+  return {
+    ...record({ instanceId }),
+    incarnation,
+    lapsed: false,
+    stalled: false,
+    ttlMs: 1000,
+    registeredAtMs: 0,
+  }
 }
 
 function codeOf(stones: Tombstones, instanceId: string, incarnation: number): string {

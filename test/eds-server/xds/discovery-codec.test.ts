@@ -7,6 +7,7 @@ import {
   decodeDiscoveryRequest,
 } from '../../../eds-server/src/xds/discovery-request.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
+import { PREFIX_BYTES } from '../../../eds-server/src/xds/message-reader.ts'
 import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
 import { ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
 import { MalformedMessage } from '../../../eds-server/src/xds/wire-reader.ts'
@@ -157,7 +158,7 @@ const RESPONSE = {
 test('the library reads responses as they were meant, in both forms', () => {
   const responses = new ResponseEncoder('me')
   const sotw = decoder(`${DISCOVERY}.DiscoveryResponse`)(
-    responses.sotw(ENDPOINT.typeUrl, RESPONSE),
+    responses.sotw(ENDPOINT.typeUrl, RESPONSE).subarray(PREFIX_BYTES),
   ) as Decoded
   assert.deepEqual(
     [sotw.version_info, sotw.nonce, sotw.type_url, sotw.control_plane.identifier],
@@ -171,7 +172,7 @@ test('the library reads responses as they were meant, in both forms', () => {
     ],
   )
   const delta = decoder(`${DISCOVERY}.DeltaDiscoveryResponse`)(
-    responses.delta(ENDPOINT.typeUrl, RESPONSE),
+    responses.delta(ENDPOINT.typeUrl, RESPONSE).subarray(PREFIX_BYTES),
   ) as Decoded
   assert.deepEqual(
     [delta.nonce, delta.type_url, delta.removed_resources],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { encoder, packageDefinition, rawService } from '../../../eds-server/src/xds/protos.ts'
+import { encoder, packageDefinition, streamingMethods } from '../../../eds-server/src/xds/protos.ts'
 import { RESOURCE_TYPES } from '../../../eds-server/src/xds/resource-type.ts'
 import { buildDescriptorSet, DESCRIPTOR_SETS } from '../../../scripts/protos.ts'
 
@@ -15,10 +15,9 @@ for (const set of DESCRIPTOR_SETS) {
 test('every type has its discovery service, with the methods that its name promises (X-01)', () => {
   const deltaOnly = 'envoy.service.route.v3.VirtualHostDiscoveryService'
   for (const { discoveryService } of RESOURCE_TYPES) {
-    const streams = Object.entries(rawService(discoveryService)).filter(
-      ([, { requestStream }]) => requestStream,
-    )
-    const prefixes = streams.map(([name]) => (name.startsWith('Delta') ? 'Delta' : 'Stream')).sort()
+    const prefixes = streamingMethods(discoveryService)
+      .map(({ name }) => (name.startsWith('Delta') ? 'Delta' : 'Stream'))
+      .sort()
     assert.deepEqual(
       prefixes,
       discoveryService === deltaOnly ? ['Delta'] : ['Delta', 'Stream'],
@@ -28,7 +27,7 @@ test('every type has its discovery service, with the methods that its name promi
 })
 
 test('the paths are those of the protocol', () => {
-  const paths = (service: string) => Object.values(rawService(service)).map(({ path }) => path)
+  const paths = (service: string) => streamingMethods(service).map(({ path }) => path)
   assert.deepEqual(paths('envoy.service.discovery.v3.AggregatedDiscoveryService'), [
     '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
     '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
@@ -37,7 +36,7 @@ test('the paths are those of the protocol', () => {
 
 test('what the descriptor set lacks is named', () => {
   assert.throws(() => encoder('no.such.Message'), /no\.such\.Message/)
-  assert.throws(() => rawService('no.such.Service'), /no\.such\.Service/)
-  assert.throws(() => rawService('envoy.service.discovery.v3.DiscoveryRequest'), /DiscoveryRequest/)
+  assert.throws(() => streamingMethods('no.such.Service'), /no\.such\.Service/)
+  assert.throws(() => streamingMethods('envoy.service.discovery.v3.DiscoveryRequest'), /DiscoveryRequest/)
   assert.ok(packageDefinition['envoy.config.endpoint.v3.ClusterLoadAssignment'])
 })

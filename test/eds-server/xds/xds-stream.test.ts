@@ -7,6 +7,7 @@ import { DELTA } from '../../../eds-server/src/xds/delta-stream.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { RETURN_MS } from '../../../eds-server/src/xds/lost-watchers.ts'
+import { PREFIX_BYTES } from '../../../eds-server/src/xds/message-reader.ts'
 import { NodeStatus } from '../../../eds-server/src/xds/node-status.ts'
 import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
 import { CLUSTER, ENDPOINT, LISTENER, RUNTIME, SECRET } from '../../../eds-server/src/xds/resource-type.ts'
@@ -16,6 +17,7 @@ import {
   type StreamContext,
   type Transport,
 } from '../../../eds-server/src/xds/stream-context.ts'
+import { UNACKED_MS } from '../../../eds-server/src/xds/unacked.ts'
 import { XdsStream } from '../../../eds-server/src/xds/xds-stream.ts'
 import { cluster } from '../../conformance/resources.ts'
 import { ManualClock } from '../../world/manual-clock.ts'
@@ -69,7 +71,7 @@ function bench({ implied, isDelta = false }: { implied?: string; isDelta?: boole
   const transport: Transport = {
     peer: '127.0.0.1:1',
     write(message) {
-      sent.push((isDelta ? decodeDelta : decode)(message))
+      sent.push((isDelta ? decodeDelta : decode)(message.subarray(PREFIX_BYTES)))
       return wire.takes
     },
     end: (code, details, isStalled) => void ends.push({ code, details, isStalled }),
@@ -254,16 +256,48 @@ test('X-60: a client that takes nothing for 30 s is closed with UNAVAILABLE', ()
   assert.equal(endpoints.isWatched('a'), false)
 })
 
-test('X-60: a client that takes and never ACKs stays, STALE, with one response', () => {
+test('X-60: a client that takes and never ACKs stays, STALE, and is told the newest every 30 s at most', () => {
   const { send, sent, clock, ends, context, endpoints } = bench()
   endpoints.set(resource(ENDPOINT, 'a', 'v1'))
   send(ASK)
-  for (let version = 2; version < 100; version += 1) {
-    endpoints.set(resource(ENDPOINT, 'a', `v${version}`))
-    clock.advance(10_000)
+  for (let second = 1; second < 600; second += 1) {
+    endpoints.set(resource(ENDPOINT, 'a', `v${second + 1}`))
+    clock.advance(1000)
   }
-  assert.deepEqual([sent.length, ends.length], [1, 0])
+  // Each 30 s, and up to 3 s later.
+  assert.ok(sent.length >= 18 && sent.length <= 20, `${sent.length}`)
+  assert.equal(ends.length, 0)
   assert.equal(context.status.nodes()[0]?.types[0]?.state, 'STALE')
+})
+
+test('X-60: what was never ACKed is told again with what is newer, and one ACK then settles it all', async () => {
+  for (const isDelta of [false, true]) {
+    const { stream, sent, clock, endpoints } = bench({ isDelta })
+    const encodeRequest = isDelta ? encoder('envoy.service.discovery.v3.DeltaDiscoveryRequest') : encode
+    const names = isDelta ? { resource_names_subscribe: ['a', 'b'] } : { resource_names: ['a', 'b'] }
+    const send = (fields: object): void =>
+      stream.receive(encodeRequest({ type_url: ENDPOINT.typeUrl, node: { id: 'n' }, ...fields }))
+    endpoints.set(resource(ENDPOINT, 'a', 'v1'))
+    endpoints.set(resource(ENDPOINT, 'b', 'v1'))
+    send(names)
+    clock.advance(UNACKED_MS * 2)
+    assert.deepEqual([sent.length, clock.pendingTimers], [1, 0], 'nothing is newer, nothing is sent')
+    endpoints.set(resource(ENDPOINT, 'b', 'v2'))
+    clock.advance(UNACKED_MS / 10)
+    assert.deepEqual(
+      sent.map(({ resources }) => resources?.length),
+      [2, 2],
+    )
+    const settled = Promise.all(['a', 'b'].map(name => endpoints.acked(name, { timeoutMs: 1000 })))
+    send({ ...(isDelta ? {} : names), response_nonce: '1' })
+    assert.ok(clock.pendingTimers > 0, 'an ACK of the first comes too late')
+    send({ ...(isDelta ? {} : names), response_nonce: '2' })
+    assert.deepEqual(
+      (await settled).map(({ acked }) => acked),
+      [1, 1],
+    )
+    assert.deepEqual([sent.length, clock.pendingTimers], [2, 0])
+  }
 })
 
 test('X-15: a NACK is logged and counted with what operators need, cut to size', () => {
