@@ -57,7 +57,7 @@ for (const { what, target, options, kills, mostMs, mayFail } of VARIANTS) {
   scenario('F32', what, { target }, async stage => {
     const { envoy, fleet, load } = await startCast(stage, options)
     const times: number[] = []
-    const reasons = new Set<string>()
+    const marks = new Set<string>()
     for (let kill = 0; kill < kills; kill++) {
       const victim = fleet.shift()
       if (!victim) throw new Error('nobody is left to be killed')
@@ -65,21 +65,27 @@ for (const { what, target, options, kills, mostMs, mayFail } of VARIANTS) {
       await stage.killUpstream(victim)
       const { afterMs, why } = await out
       times.push(afterMs)
-      reasons.add(why)
+      marks.add(why)
       await removed(envoy, victim.address)
       fleet.push(await stage.startUpstream())
       await stage.inSync(FLEET)
     }
-    const { mostInFlight } = await load.report()
+    const { mostInFlight, errors } = await load.report()
     const { traffic, broken } = await stage.finish({ mayFail: mayFail ?? mostInFlight })
+    const reasons = Object.entries(errors).map(([text, count]) => `${count} x ${reasonIn(text)}`)
     const longest = Math.max(...times)
-    const out = `passed over after ${longest.toFixed(0)} ms at most (${[...reasons].join(', ')})`
+    const out = `passed over after ${longest.toFixed(0)} ms at most (${[...marks].join(', ')})`
     return {
-      measured: `${out}; ${traffic}, at most ${mostInFlight} in flight`,
+      measured: [out, traffic, ...reasons, `at most ${mostInFlight} in flight`].join('; '),
       isMet: longest <= mostMs,
       broken,
     }
   })
+}
+
+/** Envoy's own word in the body of a 503, or all of it. */
+function reasonIn(text: string): string {
+  return /reset reason: ([\w ]+)/.exec(text)?.[1] ?? text.slice(0, 40)
 }
 
 scenario(
@@ -130,7 +136,7 @@ async function wholeServiceDies(stage: Stage): Promise<Outcome> {
   const empty = Object.keys(report.errors).filter(text => text.includes('no healthy upstream'))
   if (empty.length > 0) broken.push(`Envoy had nobody to ask: ${empty.join(', ')}`)
   if (fewest === 0) broken.push('nobody stayed')
-  const kinds = Object.keys(report.errors).map(text => text.slice(0, 60))
+  const kinds = Object.keys(report.errors).map(reasonIn)
   const figures = [`fewest left ${fewest}, UNHEALTHY`, `"${kinds.join('", "')}"`]
   figures.push(`serves after the registration: ${describeTimes(returnedMs)}`, traffic)
   return { measured: figures.join('; '), isMet: Math.max(...returnedMs) <= 1000, broken }
