@@ -1,6 +1,6 @@
 /** Instances whose registry is hard to reach, slow or away (F41, F44, F45). */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Registration, register } from '@rollcall/sdk'
+import { type Logger, type Registration, register } from '@rollcall/sdk'
 import { logged, startUpstream, type Upstream } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { get } from '../world/front.ts'
@@ -16,6 +16,8 @@ import type { Stage } from './stage.ts'
 
 const HOUR = 3_600_000
 const COUNT = 60
+/** Every lost heartbeat is a warning. */
+const SILENT: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 function announced(stage: Stage, name: string): number {
   return stage.history.events.filter(event => event.kind === 'announced' && event.event === name).length
@@ -34,7 +36,8 @@ scenario(
     for (const address of addresses) {
       stage.history.record({ kind: 'registered', service: SERVICE, address })
       const port = Number(address.split(':')[1])
-      registrations.push(await register({ service: SERVICE, registry: line.url, address: '127.0.0.1', port }))
+      const where = { registry: line.url, address: '127.0.0.1', port }
+      registrations.push(await register({ service: SERVICE, ...where, logger: SILENT }))
     }
     await stage.inSync(COUNT)
     const watch = watchMembers(envoy)
