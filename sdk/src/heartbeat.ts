@@ -119,7 +119,9 @@ export class Heartbeat {
       waitMs = this.#intervalMs * (0.9 + 0.2 * Math.random()) - (performance.now() - startedAt)
     } catch (error) {
       this.#agreed = undefined
-      waitMs = fullJitter(this.#failures++, this.#intervalMs)
+      // From start to start too: what was waited for an answer in vain is time of the lease (F41).
+      const pauseMs = fullJitter(this.#failures++, this.#intervalMs)
+      waitMs = Math.max(0, pauseMs - (performance.now() - startedAt))
       if (!this.#isStopped) this.#owner.failed(error, this.#failures, waitMs)
     }
     if (this.#isStopped) return

@@ -85,7 +85,7 @@ for (const { what, target, options, kills, mostMs, mayFail } of VARIANTS) {
 
 /** Envoy's own word in the body of a 503, or all of it. */
 function reasonIn(text: string): string {
-  return /reset reason: ([\w ]+)/.exec(text)?.[1] ?? text.slice(0, 40)
+  return /reset reason: ([\w ]+)/.exec(text)?.[1] ?? text.slice(0, 60)
 }
 
 scenario(
