@@ -1,11 +1,11 @@
 /** Who an instance is, and who only says so (F36, F37, F38, F40). */
-import { pushes, SERVICE, startCast } from './cast.ts'
+import { FLEET, pushes, SERVICE, startCast } from './cast.ts'
 import { call, enter, Host, type Key, leave } from './host.ts'
 import { scenario } from './scenario.ts'
 import type { Stage } from './stage.ts'
 
 const TIMES = 1000
-const INSTANCES = 4
+const INSTANCES = FLEET + 1
 const ID = 'the-same'
 const secretOf = (letter: string): string => letter.repeat(43)
 
@@ -117,6 +117,28 @@ scenario(
     if (nacks > 0) broken.push(`${nacks} NACKs`)
     if (holders.join() !== `life-${TIMES - 1}`) broken.push(`the address is held by ${holders.join()}`)
     const measured = `held by the newest alone; 0 assignments with it twice; ${nacks} NACKs; ${traffic}`
+    return { measured, broken }
+  },
+)
+
+scenario(
+  'F38',
+  'SIGKILL of one of three and a new one on its port at once, 20 times',
+  { target: 'never two endpoints, 0 NACKs; failed ≤ in flight' },
+  async stage => {
+    const { fleet, load } = await startCast(stage)
+    for (let time = 0; time < 20; time++) {
+      const victim = fleet.shift()
+      if (!victim) throw new Error('nobody is left')
+      await stage.killUpstream(victim)
+      fleet.push(await stage.startUpstream({ port: victim.port }))
+    }
+    await stage.inSync(FLEET)
+    const { mostInFlight } = await load.report()
+    const { traffic, broken } = await stage.finish({ mayFail: mostInFlight })
+    const nacks = stage.history.events.filter(({ kind }) => kind === 'nacked').length
+    if (nacks > 0) broken.push(`${nacks} NACKs`)
+    const measured = `0 assignments with an address twice; ${nacks} NACKs; ${traffic}; at most ${mostInFlight} in flight`
     return { measured, broken }
   },
 )
