@@ -1,12 +1,12 @@
 /**
- * Builds the descriptor sets that are checked in, from the .proto files that @grpc/grpc-js-xds ships, with buf:
+ * Builds the descriptor sets that are checked in, from our .proto files and those of @grpc/grpc-js-xds, with buf:
  * the same bytes each time (`npm run protos`; a test runs it again and compares). No source info, and of the
  * files only what the wanted types need, because the server loads its set at each start.
  *
  * To offer further messages, add their names to a set below.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
@@ -14,14 +14,17 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const shipped = join(root, 'node_modules', '@grpc', 'grpc-js-xds', 'deps')
-const protoRoots = ['envoy-api', 'xds', 'protoc-gen-validate', 'googleapis'].map(name => join(shipped, name))
+const protoRoots = [
+  join(root, 'eds-server', 'protos'),
+  ...['envoy-api', 'xds', 'protoc-gen-validate', 'googleapis'].map(name => join(shipped, name)),
+]
 
 interface DescriptorSet {
   /** Where it is checked in, from the root of the repository. */
   readonly target: string
   /** The .proto files that declare the types. */
   readonly files: readonly string[]
-  /** Services and messages; what they refer to comes along. */
+  /** Services and messages; what they refer to comes along. None: all that the files declare. */
   readonly types: readonly string[]
 }
 
@@ -29,6 +32,7 @@ const DISCOVERY_SERVICES = {
   'envoy/service/discovery/v3/ads.proto': ['envoy.service.discovery.v3.AggregatedDiscoveryService'],
   'envoy/service/cluster/v3/cds.proto': ['envoy.service.cluster.v3.ClusterDiscoveryService'],
   'envoy/service/endpoint/v3/eds.proto': ['envoy.service.endpoint.v3.EndpointDiscoveryService'],
+  'envoy/service/endpoint/v3/leds.proto': ['envoy.service.endpoint.v3.LocalityEndpointDiscoveryService'],
   'envoy/service/listener/v3/lds.proto': ['envoy.service.listener.v3.ListenerDiscoveryService'],
   'envoy/service/route/v3/rds.proto': [
     'envoy.service.route.v3.RouteDiscoveryService',
@@ -42,15 +46,44 @@ const DISCOVERY_SERVICES = {
   ],
 }
 
+/** Every message of generation v3 that a resource may hold, filters and other extensions included. */
+function resourceFiles(): string[] {
+  const below = (folder: string, protoRoot: string): string[] =>
+    readdirSync(join(shipped, protoRoot, folder), { recursive: true, encoding: 'utf8' }).map(
+      name => `${folder}/${name}`,
+    )
+  return [...below('envoy', 'envoy-api'), ...below('xds', 'xds')]
+    .filter(name => /^(?:envoy\/.*\/v3|xds)\/.*\.proto$/.test(name) && isComplete(name))
+    .sort()
+}
+
+/** False for a file that imports what is not shipped: tracers and sinks of projects outside of Envoy. */
+function isComplete(file: string): boolean {
+  const path = sourceOf(file)
+  if (!path) return file.startsWith('google/protobuf/')
+  return importsIn(readFileSync(path, 'utf8')).every(isComplete)
+}
+
 export const DESCRIPTOR_SETS: readonly DescriptorSet[] = [
   {
     target: 'eds-server/protos/xds.binpb',
-    files: [...Object.keys(DISCOVERY_SERVICES), 'envoy/config/endpoint/v3/endpoint.proto'],
+    files: [
+      ...Object.keys(DISCOVERY_SERVICES),
+      'envoy/config/endpoint/v3/endpoint.proto',
+      'rollcall/v1/resources.proto',
+    ],
     types: [
       ...Object.values(DISCOVERY_SERVICES).flat(),
       'envoy.config.endpoint.v3.ClusterLoadAssignment',
       'google.rpc.Status',
+      'rollcall.v1.Resources',
     ],
+  },
+  {
+    // What documents are checked against, with the rules in the options of their fields.
+    target: 'eds-server/protos/resources.binpb',
+    files: resourceFiles(),
+    types: [],
   },
   {
     // The resources that tests fill caches with; the server itself passes them on as bytes.
@@ -91,19 +124,29 @@ export function buildDescriptorSet(set: DescriptorSet): Buffer {
 function copyWithImports(file: string, folder: string, copied: Set<string>): void {
   if (copied.has(file)) return
   copied.add(file)
-  const source = protoRoots.map(protoRoot => join(protoRoot, file)).find(path => existsSync(path))
+  const source = sourceOf(file)
   if (!source) {
     // buf brings google/protobuf/*.proto itself; nothing else may be missing.
     if (file.startsWith('google/protobuf/')) return
     throw new Error(`${file} is not below ${relative(root, shipped)}`)
   }
-  // The shipped validate.proto lacks this option; the server validates nothing by these rules.
-  const text = readFileSync(source, 'utf8').replace(/,?\s*ignore_empty\s*:\s*true\b/g, '')
+  // The shipped validate.proto lacks this option, which the files beside it use.
+  const text = readFileSync(source, 'utf8').replace(
+    /^message StringRules \{$/m,
+    line => `${line}\n  optional bool ignore_empty = 26;`,
+  )
   mkdirSync(dirname(join(folder, file)), { recursive: true })
   writeFileSync(join(folder, file), text)
-  for (const [, imported] of text.matchAll(/^import (?:public |weak )?"([^"]+)";/gm)) {
-    if (imported) copyWithImports(imported, folder, copied)
-  }
+  for (const imported of importsIn(text)) copyWithImports(imported, folder, copied)
+}
+
+/** Undefined: it is not shipped. */
+function sourceOf(file: string): string | undefined {
+  return protoRoots.map(protoRoot => join(protoRoot, file)).find(path => existsSync(path))
+}
+
+function importsIn(text: string): string[] {
+  return Array.from(text.matchAll(/^import (?:public |weak )?"([^"]+)";/gm), ([, name = '']) => name)
 }
 
 function buf(args: readonly string[]): void {

@@ -5,6 +5,7 @@ import { isAbsolute, join } from 'node:path'
 import { parseDuration } from './duration.ts'
 import { isCidr } from './http/address.ts'
 import { DEFAULT_TTL_MS } from './registry/lease.ts'
+import { DEFAULT_GROUPING, parseGrouping } from './xds/node-grouping.ts'
 
 export interface OptionSpec {
   /** A switch needs no value on the command line. */
@@ -25,8 +26,11 @@ export type OptionName =
   | 'http-port'
   | 'host'
   | 'data-dir'
+  | 'resources'
+  | 'policy'
   | 'lease-ttl'
   | 'log-level'
+  | 'node-group'
   | 'insecure-no-auth'
   | 'allow-addresses'
   | 'admin-ports'
@@ -70,6 +74,20 @@ export const OPTIONS: Readonly<Record<OptionName, OptionSpec>> = {
       text === 'none' ? { is: undefined } : accept(text === '' || text.includes('\0') ? undefined : text),
     fallback: BY_PORT,
   },
+  resources: {
+    argument: 'DIR',
+    help: 'YAML and JSON files with what clients are served: listeners, routes, clusters',
+    allowed: 'the name of a directory',
+    parse: text => accept(text === '' || text.includes('\0') ? undefined : text),
+    fallback: undefined,
+  },
+  policy: {
+    argument: 'FILE',
+    help: 'A YAML file that says what is made of each service: clusters, routes, listeners',
+    allowed: 'the name of a file',
+    parse: text => accept(text === '' || text.includes('\0') ? undefined : text),
+    fallback: undefined,
+  },
   'lease-ttl': {
     argument: 'DURATION',
     help: 'A lease lapses so long after its last heartbeat. Default 15s',
@@ -83,6 +101,13 @@ export const OPTIONS: Readonly<Record<OptionName, OptionSpec>> = {
     allowed: `one of ${LOG_LEVELS.join(', ')}`,
     parse: text => accept(LOG_LEVELS.includes(text) ? text : undefined),
     fallback: 'info',
+  },
+  'node-group': {
+    argument: 'KIND',
+    help: 'What decides which snapshot a node gets: id, cluster or metadata:<key>. Default cluster',
+    allowed: 'id, cluster, or metadata: and a key, such as metadata:fleet',
+    parse: text => accept(parseGrouping(text)),
+    fallback: DEFAULT_GROUPING,
   },
   'insecure-no-auth': {
     isSwitch: true,

@@ -13,6 +13,7 @@ import {
   type OptionSpec,
 } from './config-options.ts'
 import { RollcallError, shown } from './errors.ts'
+import type { NodeGrouping } from './xds/node-grouping.ts'
 
 export interface Config {
   readonly grpcPort: number
@@ -22,8 +23,14 @@ export interface Config {
   readonly loopbackOnly: boolean
   /** Undefined: memory only. */
   readonly dataDir: string | undefined
+  /** The directory of documents; undefined: none. */
+  readonly resources: string | undefined
+  /** The policy file; undefined: nothing is made of services but endpoints. */
+  readonly policy: string | undefined
   readonly leaseTtlMs: number
   readonly logLevel: string
+  /** What of a client decides which group of nodes it is in. */
+  readonly nodeGroup: NodeGrouping
   readonly insecureNoAuth: boolean
   /** Ranges that may be registered; undefined: the address policy's default. */
   readonly allowAddresses: readonly string[] | undefined
@@ -56,8 +63,11 @@ export function parseConfig(
     host,
     loopbackOnly: isLoopback(host),
     dataDir: dataDir === BY_PORT ? defaultDataDir(httpPort, env) : (dataDir as string | undefined),
+    resources: value('resources') as string | undefined,
+    policy: value('policy') as string | undefined,
     leaseTtlMs: value('lease-ttl') as number,
     logLevel: value('log-level') as string,
+    nodeGroup: value('node-group') as NodeGrouping,
     insecureNoAuth: value('insecure-no-auth') as boolean,
     allowAddresses: value('allow-addresses') as readonly string[] | undefined,
     adminPorts: value('admin-ports') as readonly number[] | undefined,

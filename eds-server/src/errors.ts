@@ -22,6 +22,12 @@ export const ERROR_TABLE = {
     retryable: false,
     title: 'The request names a foreign host or comes from another web site',
   },
+  ROLLCALL_SECRET_REFUSED: {
+    http: 403,
+    grpc: 7,
+    retryable: false,
+    title: 'The resource holds a secret, and the server answers beyond loopback without encryption',
+  },
   ROLLCALL_ROUTE_UNKNOWN: { http: 404, grpc: 12, retryable: false, title: 'There is no such route' },
   ROLLCALL_SERVICE_UNKNOWN: {
     http: 404,
@@ -30,6 +36,12 @@ export const ERROR_TABLE = {
     title: 'No instance ever registered under this service',
   },
   ROLLCALL_INSTANCE_UNKNOWN: { http: 404, grpc: 5, retryable: false, title: 'There is no such instance' },
+  ROLLCALL_RESOURCE_UNKNOWN: {
+    http: 404,
+    grpc: 5,
+    retryable: false,
+    title: 'There is no such resource or type of resource',
+  },
   ROLLCALL_METHOD_NOT_ALLOWED: {
     http: 405,
     grpc: 12,
@@ -54,6 +66,18 @@ export const ERROR_TABLE = {
     grpc: 9,
     retryable: false,
     title: 'Several instances share the address',
+  },
+  ROLLCALL_REFERENCE_DANGLING: {
+    http: 409,
+    grpc: 9,
+    retryable: false,
+    title: 'A resource refers to another that is not there',
+  },
+  ROLLCALL_RESOURCE_IN_USE: {
+    http: 409,
+    grpc: 9,
+    retryable: false,
+    title: 'Other resources refer to the resource',
   },
   ROLLCALL_INCARNATION_SUPERSEDED: {
     http: 410,

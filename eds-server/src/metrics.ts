@@ -17,6 +17,12 @@ export interface InstanceCount {
   readonly count: number
 }
 
+/** Documents that clients are served, now. */
+export interface ResourceCounts {
+  readonly inForce: readonly { readonly origin: string; readonly type: string; readonly count: number }[]
+  readonly errors: number
+}
+
 export interface MetricDescription {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -62,11 +68,17 @@ export class Metrics {
     PUBLICATION_SECONDS,
   )
 
+  readonly #resourceRefusals = this.#counter(
+    'rollcall_resource_refusals_total',
+    'Changes of resources that were refused',
+    ['origin'],
+  )
   readonly #frozen = this.#gauge('rollcall_self_preservation_frozen', '1 while expiry is frozen, else 0', [])
 
   readonly contentType: string = this.#registry.contentType
   #readInstances: () => Iterable<InstanceCount> = () => []
   #readEventStreams: () => number = () => 0
+  #readResources: () => ResourceCounts = () => ({ inForce: [], errors: 0 })
   #readHealth: () => { storeFailing: boolean; warm: boolean; postponed: number } = () => ({
     storeFailing: false,
     warm: true,
@@ -85,6 +97,15 @@ export class Metrics {
           instances.set({ service, status }, count)
       },
     )
+    const resources = this.#gauge('rollcall_resources', 'Resources in force', ['origin', 'type'], () => {
+      resources.reset()
+      for (const { origin, type, count } of this.#readResources().inForce) {
+        resources.set({ origin, type }, count)
+      }
+    })
+    const errors = this.#gauge('rollcall_resource_errors', 'Documents that are wrong at present', [], () => {
+      errors.set(this.#readResources().errors)
+    })
     const streams = this.#gauge('rollcall_http_event_streams', 'Open event streams', [], () => {
       streams.set(this.#readEventStreams())
     })
@@ -162,6 +183,15 @@ export class Metrics {
   /** Asked at each scrape. */
   readInstances(read: () => Iterable<InstanceCount>): void {
     this.#readInstances = read
+  }
+
+  resourceRefused(origin: 'api' | 'files'): void {
+    this.#resourceRefusals.inc({ origin })
+  }
+
+  /** Asked at each scrape. */
+  readResources(read: () => ResourceCounts): void {
+    this.#readResources = read
   }
 
   /** Asked at each scrape. */

@@ -5,6 +5,7 @@ import { type XdsLimits, XdsServer } from '../../eds-server/src/xds/grpc-server.
 import { LinearCache } from '../../eds-server/src/xds/linear-cache.ts'
 import { CLUSTER, ENDPOINT, LISTENER, ROUTE } from '../../eds-server/src/xds/resource-type.ts'
 import type { XdsObserver } from '../../eds-server/src/xds/stream-context.ts'
+import { fixedCaches } from '../world/fixed-caches.ts'
 
 export const IDENTIFIER = 'rollcall/test'
 
@@ -23,9 +24,9 @@ export class TestServer implements AsyncDisposable {
   port = 0
 
   constructor({ clock = systemClock, limits = {}, observer = {} }: TestServerOptions = {}) {
-    const caches = [this.listeners, this.routes, this.endpoints, this.clusters]
+    const groups = fixedCaches(this.listeners, this.routes, this.endpoints, this.clusters)
     const logger = pino({ level: 'silent' })
-    this.xds = new XdsServer({ caches, logger, clock, identifier: IDENTIFIER, limits, observer })
+    this.xds = new XdsServer({ groups, logger, clock, identifier: IDENTIFIER, limits, observer })
   }
 
   static async start(options: TestServerOptions = {}): Promise<TestServer> {

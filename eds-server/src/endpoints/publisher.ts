@@ -13,8 +13,9 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { RegistryEvent } from '../registry/changes.ts'
 import type { Registry } from '../registry/registry.ts'
-import { type LinearCache, WILDCARD } from '../xds/linear-cache.ts'
+import type { LinearCache } from '../xds/linear-cache.ts'
 import { createResource } from '../xds/resource.ts'
+import { WILDCARD } from '../xds/resource-cache.ts'
 import { Publication } from './publication.ts'
 
 export interface PublisherOptions {

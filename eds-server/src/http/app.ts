@@ -10,7 +10,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type AddressPolicyOptions, createAddressPolicy } from './address.ts'
 import { consoleRoutes } from './console-routes.ts'
-import type { Delivery, Discovery, HttpApp, HttpContext, Readiness } from './context.ts'
+import type { Delivery, Discovery, HttpApp, HttpContext, Readiness, ResourcePort } from './context.ts'
 import { departureRoutes } from './departure-routes.ts'
 import { discoveryRoutes } from './discovery-routes.ts'
 import { edsserviceRoutes } from './edsservice-routes.ts'
@@ -27,6 +27,7 @@ import { preservationRoutes } from './preservation-routes.ts'
 import { asRollcallError, sendProblem } from './problem.ts'
 import { queryRoutes } from './query-routes.ts'
 import { registrationRoutes } from './registration-routes.ts'
+import { resourceRoutes } from './resource-routes.ts'
 import { CONNECTIONS_MAX, DEFAULT_BODY_LIMIT, serverOptions } from './server-options.ts'
 import { stopPromptly } from './stop.ts'
 import { refuseOtherMethods, refuseUnknownRoutes } from './unknown-routes.ts'
@@ -37,6 +38,8 @@ export interface AppOptions {
   readonly delivery: Delivery
   /** Discovery by single requests. Default: none. */
   readonly discovery?: Discovery
+  /** The documents that clients are served. Default: no routes for them. */
+  readonly resources?: ResourcePort
   /** The connected clients, each as a JSON object. */
   readonly nodes: () => readonly unknown[]
   readonly readiness: () => Readiness
@@ -84,8 +87,8 @@ export function createApp(options: AppOptions): HttpApp {
     stop.abort()
     streams.close()
   })
-  app.setErrorHandler((thrown, _request, reply) => {
-    const error = asRollcallError(thrown)
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = asRollcallError(thrown, request.routeOptions.bodyLimit)
     if (error.code === 'ROLLCALL_INTERNAL') logger.error({ err: thrown }, 'request failed')
     metrics.problem(error.code)
     return sendProblem(reply, error)
@@ -117,6 +120,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
     hostsRoutes(api, context)
     operationsRoutes(api, context)
     preservationRoutes(api, context)
+    if (context.resources) resourceRoutes(api, context.resources)
     consoleRoutes(api)
   })
   app.register(async v1 => {

@@ -79,7 +79,38 @@ export interface Discovery {
   readonly timeoutHeader: string
 }
 
+/** One document of configuration that clients are served. */
+export interface ResourceView {
+  readonly type: string
+  readonly name: string
+  readonly group: string
+  readonly version: string
+  readonly origin: string
+  readonly source: string
+  readonly resource?: unknown
+}
+
+export interface ResourceAddress {
+  readonly type: string
+  readonly name: string
+  readonly group: string
+}
+
+/** The documents that clients are served. Everything throws RollcallErrors; a change that returns is on disk. */
+export interface ResourcePort {
+  list(query: { type?: string; group?: string; full: boolean }): readonly ResourceView[]
+  errors(): readonly object[]
+  get(address: ResourceAddress): ResourceView
+  put(
+    address: ResourceAddress,
+    document: unknown,
+  ): { readonly result: 'created' | 'replaced'; readonly view: ResourceView }
+  delete(address: ResourceAddress): void
+}
+
 export interface HttpContext {
+  /** Undefined: this server has none. */
+  readonly resources?: ResourcePort | undefined
   readonly discovery: Discovery
   readonly registry: Registry
   readonly delivery: Delivery

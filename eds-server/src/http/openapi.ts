@@ -35,6 +35,10 @@ export function describeRoutes(app: HttpApp): void {
         { name: 'queries', description: 'What is known' },
         { name: 'endpoints', description: 'Registrations without a lease, by address' },
         { name: 'hosts', description: 'Whole services as lists of hosts, without leases' },
+        {
+          name: 'resources',
+          description: 'Listeners, routes, clusters and more, as clients are served them',
+        },
         { name: 'discovery', description: 'Who is where, for clients that poll' },
         { name: 'v1', description: 'The first generation of discovery, and its registration calls' },
         { name: 'operations', description: 'Health, metrics, this document' },

@@ -73,6 +73,47 @@ export const endpointQuery: TObject<{ endpoint: TString; service: TOptional<TStr
   closed,
 )
 
+const group: TString = Type.String({
+  maxLength: 1024,
+  description: 'a group of clients; missing or empty: all that have no resource of this name of their own',
+})
+
+export const resourceTypeParams: TObject<{ type: TString }> = Type.Object({
+  type: Type.String({
+    description:
+      'one of clusters, endpoints, listeners, routes, scoped-routes, virtual-hosts, secrets, runtime, extension-configs',
+    examples: ['clusters'],
+  }),
+})
+
+export const resourceParams: TObject<{ type: TString; name: TString }> = Type.Object({
+  ...resourceTypeParams.properties,
+  name: Type.String({
+    description: 'the name of a resource, percent-encoded',
+    examples: ['example_cluster'],
+  }),
+})
+
+export const groupQuery: TObject<{ group: TOptional<TString> }> = Type.Object(
+  { group: Type.Optional(group) },
+  closed,
+)
+
+export const resourcesQuery: TObject<{ group: TOptional<TString>; view: TOptional<TUnsafe<'full'>> }> =
+  Type.Object(
+    {
+      group: Type.Optional(group),
+      view: Type.Optional(
+        Type.Unsafe<'full'>({
+          type: 'string',
+          enum: ['full'],
+          description: '"full". With the resources themselves, and not only names and versions',
+        }),
+      ),
+    },
+    closed,
+  )
+
 export const noQuery: TObject<Record<never, never>> = Type.Object({}, closed)
 
 /** The headers of the lease holder, for the document; lease-headers.ts reads them. */

@@ -50,8 +50,11 @@ export function sendProblem(reply: FastifyReply, error: RollcallError): FastifyR
     .send(JSON.stringify(problemOf(error)))
 }
 
-/** Whatever was thrown, as an error of ours. What we do not know is ROLLCALL_INTERNAL, and says nothing more. */
-export function asRollcallError(thrown: unknown): RollcallError {
+/**
+ * Whatever was thrown, as an error of ours. What we do not know is ROLLCALL_INTERNAL, and says nothing more.
+ * `bodyLimit`: bytes, of the route.
+ */
+export function asRollcallError(thrown: unknown, bodyLimit?: number): RollcallError {
   if (thrown instanceof RollcallError) return thrown
   const schemaError = asSchemaError(thrown)
   if (schemaError) return schemaRefusal(schemaError)
@@ -59,7 +62,9 @@ export function asRollcallError(thrown: unknown): RollcallError {
   const details = { cause: thrown }
   const known = FRAMEWORK_ERRORS[code]
   if (known) {
-    return new RollcallError(known.code, known.detail ?? message, { ...details, ...fieldOf(known.field) })
+    const limit = known.code === 'ROLLCALL_BODY_TOO_LARGE' && bodyLimit ? `: ${bodyLimit} bytes` : ''
+    const detail = (known.detail ?? message) + limit
+    return new RollcallError(known.code, detail, { ...details, ...fieldOf(known.field) })
   }
   if (statusCode >= 400 && statusCode < 500) {
     return new RollcallError('ROLLCALL_INVALID_ARGUMENT', message, details)

@@ -1,29 +1,33 @@
 /** Callers that wait for the ACKs of one name: told of each ACK, they never ask again and again. */
 import type { Clock, Timer } from '../clock.ts'
-import type { LinearCache } from './linear-cache.ts'
 import type { AckReport, PendingNode } from './node-status.ts'
 import type { Watcher } from './watcher.ts'
 
+/** What is waited for: that these watchers have ACKed the name, or by WILDCARD everything, at this revision. */
+export interface Awaited {
+  readonly name: string
+  readonly revision: number
+  readonly watchers: () => ReadonlySet<Watcher>
+}
+
 export class AckWaiter {
   readonly name: string
-  readonly #cache: LinearCache
-  readonly #revision: number
+  readonly #awaited: Awaited
   readonly #pending = new Set<Watcher>()
   readonly #done: (report: AckReport) => void
   #isDone = false
   #timer: Timer | undefined
   #signal: AbortSignal | undefined
 
-  /** Calls `done` once. Waits for the revision that the name has now. */
-  constructor(cache: LinearCache, name: string, done: (report: AckReport) => void) {
-    this.name = name
-    this.#cache = cache
-    this.#revision = cache.revisionOf(name)
+  /** Calls `done` once. */
+  constructor(awaited: Awaited, done: (report: AckReport) => void) {
+    this.name = awaited.name
+    this.#awaited = awaited
     this.#done = done
   }
 
   start(clock: Clock, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal }): void {
-    for (const watcher of this.#cache.watchersOf(this.name)) this.joined(watcher)
+    for (const watcher of this.#awaited.watchers()) this.joined(watcher)
     if (this.#pending.size === 0 || signal?.aborted) {
       this.#finish()
       return
@@ -50,7 +54,7 @@ export class AckWaiter {
   }
 
   #hasAcked(watcher: Watcher): boolean {
-    return watcher.ackedRevision(this.name) >= this.#revision
+    return watcher.ackedRevision(this.name) >= this.#awaited.revision
   }
 
   readonly #finish = (): void => {
@@ -62,7 +66,7 @@ export class AckWaiter {
   }
 
   #report(): AckReport {
-    const watchers = this.#cache.watchersOf(this.name)
+    const watchers = this.#awaited.watchers()
     const pending: PendingNode[] = []
     for (const watcher of watchers) {
       if (this.#hasAcked(watcher)) continue

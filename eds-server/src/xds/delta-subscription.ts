@@ -1,8 +1,8 @@
 /** Incremental: requests change the subscription, and what does not exist is told by name. */
 import type { DeltaDiscoveryRequest } from './discovery-request.ts'
 import type { Verdict } from './ledger.ts'
-import { WILDCARD } from './linear-cache.ts'
 import type { Resource } from './resource.ts'
+import { WILDCARD } from './resource-cache.ts'
 import { Subscription } from './subscription.ts'
 import type { Plan } from './subscription-ports.ts'
 
@@ -55,7 +55,7 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
   #recallAll(versions: ReadonlyMap<string, string>): void {
     for (const [name, version] of versions) {
       // What it does not subscribe to is of no interest: it re-states all interest.
-      if (!this.isWildcard && !this.names.has(name)) continue
+      if (!this.covers(name)) continue
       this.#initialVersions.set(name, version)
       this.ledger.recall(name, version)
       this.dirty.add(name)

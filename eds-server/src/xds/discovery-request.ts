@@ -2,11 +2,10 @@
  * Decodes of a discovery request what the server acts on, straight from the wire: Envoy sends its whole node,
  * 61 KB, in every ACK unless told not to, and nobody reads it after the first (design.md 4.9).
  */
+import { type NodeIdentity, textInStruct } from './node-grouping.ts'
 import { WireReader } from './wire-reader.ts'
 
-export interface Node {
-  readonly id: string
-  readonly cluster: string
+export interface Node extends NodeIdentity {
   readonly userAgent: string
   readonly userAgentVersion: string
 }
@@ -47,7 +46,7 @@ export const DELTA_FIELDS = {
   NONCE: 6,
   ERROR: 7,
 } as const
-const NODE = { ID: 1, CLUSTER: 2, USER_AGENT: 6, USER_AGENT_VERSION: 7 } as const
+const NODE = { ID: 1, CLUSTER: 2, METADATA: 3, USER_AGENT: 6, USER_AGENT_VERSION: 7 } as const
 const ENTRY = { KEY: 1, VALUE: 2 } as const
 const STATUS = { CODE: 1, MESSAGE: 2 } as const
 
@@ -102,7 +101,20 @@ export function decodeDeltaDiscoveryRequest(bytes: Uint8Array, wantsNode: boolea
 function decodeNode(bytes: Buffer): Node {
   const [id, cluster] = decodeTexts(bytes, NODE.ID, NODE.CLUSTER)
   const [userAgent, userAgentVersion] = decodeTexts(bytes, NODE.USER_AGENT, NODE.USER_AGENT_VERSION)
-  return { id, cluster, userAgent, userAgentVersion }
+  const node = { id, cluster, userAgent, userAgentVersion }
+  const struct = decodeMetadata(bytes)
+  return struct ? { ...node, metadata: key => textInStruct(struct, key) } : node
+}
+
+/** Still encoded: read only where it decides the group of the node. */
+function decodeMetadata(bytes: Buffer): Buffer | undefined {
+  const reader = new WireReader(bytes)
+  let metadata: Buffer | undefined
+  while (reader.next()) {
+    if (reader.field === NODE.METADATA) metadata = reader.bytes()
+    else reader.skip()
+  }
+  return metadata
 }
 
 /** Two text fields of a message. */

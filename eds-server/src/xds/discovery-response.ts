@@ -3,9 +3,9 @@
  * its nonce is the same on every stream and kept beside the resource (X-62); protobuf fields may come in any order, so
  * the nonce goes last.
  */
-import type { ResourceSet } from './linear-cache.ts'
 import { PREFIX_BYTES } from './message-reader.ts'
 import type { Resource } from './resource.ts'
+import type { ResourceSet } from './resource-cache.ts'
 import { bytesField, stringField } from './wire.ts'
 
 /** What is next to tell the client, unframed. */

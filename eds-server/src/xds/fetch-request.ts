@@ -4,13 +4,14 @@
  */
 import { invalidArgument, RollcallError } from '../errors.ts'
 import type { RequestError } from './discovery-request.ts'
+import type { NodeIdentity } from './node-grouping.ts'
 import type { StreamLimits } from './stream-context.ts'
 
 export interface FetchRequest {
   /** What the client has; empty for nothing. */
   readonly version: string
   /** Undefined: the client does not say who it is. */
-  readonly node: { readonly id: string; readonly cluster: string } | undefined
+  readonly node: NodeIdentity | undefined
   /** Sorted, each once. */
   readonly names: readonly string[]
   readonly error: RequestError | undefined
@@ -36,7 +37,13 @@ function nodeIn(request: Json): FetchRequest['node'] {
   if (given === undefined) return undefined
   const node = objectIn(given, 'node')
   const id = textIn(node, 'id', 'node.')
-  return id === '' ? undefined : { id, cluster: textIn(node, 'cluster', 'node.') }
+  if (id === '') return undefined
+  const metadata = fieldIn(node, 'metadata')
+  const text = (key: string): string | undefined => {
+    const value = metadata === undefined ? undefined : valueIn(objectIn(metadata, 'node.metadata'), key)
+    return typeof value === 'string' ? value : undefined
+  }
+  return { id, cluster: textIn(node, 'cluster', 'node.'), metadata: text }
 }
 
 function namesIn(request: Json, { names: most, nameBytes }: StreamLimits): string[] {
@@ -75,7 +82,10 @@ function fieldIn(object: Json, field: string, path = ''): unknown {
     const message = `${path}${field}: is given twice, also as ${camel}`
     throw new RollcallError('ROLLCALL_INVALID_ARGUMENT', message, { field: `${path}${field}` })
   }
-  const name = Object.hasOwn(object, field) ? field : camel
+  return valueIn(object, Object.hasOwn(object, field) ? field : camel)
+}
+
+function valueIn(object: Json, name: string): unknown {
   return Object.hasOwn(object, name) ? (object[name] ?? undefined) : undefined
 }
 

@@ -3,7 +3,7 @@ import type { FetchMethod } from './fetch.ts'
 
 const text = { type: 'string' }
 
-export function requestSchemaOf({ typeUrl, cache }: FetchMethod): object {
+export function requestSchemaOf({ typeUrl, type }: FetchMethod): object {
   return {
     type: 'object',
     description: 'a discovery request as a JSON object',
@@ -18,7 +18,7 @@ export function requestSchemaOf({ typeUrl, cache }: FetchMethod): object {
       resource_names: {
         type: 'array',
         items: text,
-        description: cache.type.legacyWildcard ? 'Missing: all' : 'At least one',
+        description: type.legacyWildcard ? 'Missing: all' : 'At least one',
       },
       type_url: { ...text, description: `Missing: ${typeUrl}` },
     },

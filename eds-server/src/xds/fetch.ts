@@ -5,22 +5,25 @@
  */
 import type { Clock } from '../clock.ts'
 import { invalidArgument, RollcallError, shown } from '../errors.ts'
+import type { CacheGroups } from './cache-groups.ts'
 import { type FetchRequest, readFetchRequest } from './fetch-request.ts'
 import { jsonOf } from './json.ts'
-import { type LinearCache, type ResourceSet, WILDCARD } from './linear-cache.ts'
+import type { NodeIdentity } from './node-grouping.ts'
 import { NodeStatus, type NodeView } from './node-status.ts'
 import { versionOf } from './resource.ts'
+import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
+import type { ResourceType } from './resource-type.ts'
 import { RestSubscription } from './rest-subscription.ts'
 import { DEFAULT_LIMITS, type StreamLimits, type XdsObserver } from './stream-context.ts'
 
 export interface FetchOptions {
-  /** One for each type that is served. */
-  readonly caches: readonly LinearCache[]
+  /** The types that are served, and where each client finds them. */
+  readonly groups: CacheGroups
   readonly clock: Clock
   /** Tells clients which server answers them (X-09). */
   readonly identifier: string
   /** False for a name that nothing was ever said of: to a client that has it from elsewhere that is no news (X-40). */
-  readonly isKnown: (name: string) => boolean
+  readonly isKnown: (name: string, type: ResourceType) => boolean
   readonly limits?: StreamLimits
   readonly observer?: XdsObserver
 }
@@ -31,7 +34,7 @@ export interface FetchMethod {
   readonly path: string
   readonly typeUrl: string
   readonly generation: 'v2' | 'v3'
-  readonly cache: LinearCache
+  readonly type: ResourceType
 }
 
 export interface FetchCall {
@@ -53,6 +56,9 @@ const LONGEST_HOLD_MS = 30_000
 const HELD_SHARE = 0.8
 const SUBSCRIPTIONS_MAX = 10_000
 
+/** One who does not say who it is. */
+const NOBODY: NodeIdentity = { id: '', cluster: '' }
+
 interface Kept {
   readonly subscription: RestSubscription
   peer: string
@@ -68,7 +74,7 @@ export class FetchServer {
   constructor(options: FetchOptions) {
     this.#options = options
     this.#limits = options.limits ?? DEFAULT_LIMITS
-    this.methods = options.caches.flatMap(methodsOf)
+    this.methods = options.groups.types.flatMap(methodsOf)
   }
 
   /** What every polling client has. */
@@ -78,11 +84,12 @@ export class FetchServer {
 
   /** The answer as JSON text; undefined: the client has it already. Rejects with a RollcallError. */
   async fetch(method: FetchMethod, call: FetchCall): Promise<string | undefined> {
-    const { cache, typeUrl } = method
+    const { type, typeUrl } = method
     const request = readFetchRequest(call.body, typeUrl, this.#limits)
-    const names = namesOf(request, cache)
+    const names = namesOf(request, type)
     const kept = this.#keptFor(method, request, names, call.peer)
     kept?.subscription.pollBegins(request.version, request.error)
+    const cache = (): ResourceCache => kept?.subscription.cache ?? this.#cacheFor(request.node, type)
     try {
       const set = await this.#newsFor(cache, names, request.version, kept?.subscription, call)
       if (!set) return undefined
@@ -101,7 +108,7 @@ export class FetchServer {
 
   /** What differs from the client's version, as soon as something does; undefined when its time is over. */
   async #newsFor(
-    cache: LinearCache,
+    cacheNow: () => ResourceCache,
     names: readonly string[],
     version: string,
     subscription: RestSubscription | undefined,
@@ -110,6 +117,7 @@ export class FetchServer {
     const { clock } = this.#options
     const until = clock.now() + Math.min(expectedMs * HELD_SHARE, LONGEST_HOLD_MS)
     for (;;) {
+      const cache = cacheNow()
       this.#assertTold(cache, names, version)
       const set = read(cache, names)
       // Where absence deletes, nothing is an answer too (X-30); elsewhere it is none (X-31).
@@ -123,13 +131,13 @@ export class FetchServer {
   }
 
   /** "I do not know" must not look like "there is none" (X-40): the client keeps what it has from elsewhere. */
-  #assertTold(cache: LinearCache, names: readonly string[], version: string): void {
+  #assertTold(cache: ResourceCache, names: readonly string[], version: string): void {
     for (const name of names) {
-      if (name === WILDCARD) continue
       const isStranger =
+        name !== WILDCARD &&
         version !== '' &&
         cache.get(name) === undefined &&
-        !this.#options.isKnown(name) &&
+        !this.#options.isKnown(name, cache.type) &&
         cache.placeholder(name)?.version !== version
       if (!isStranger && !cache.isHeld(name, version)) continue
       const message = `resource ${shown(name)} is not known here yet; the version shown is of another time or server`
@@ -138,7 +146,7 @@ export class FetchServer {
   }
 
   #keptFor(
-    { path, typeUrl, cache }: FetchMethod,
+    { path, typeUrl, type }: FetchMethod,
     { node: client }: FetchRequest,
     names: readonly string[],
     peer: string,
@@ -157,12 +165,19 @@ export class FetchServer {
       this.#kept.delete(key)
       this.#status.remove(observed)
     }
-    const subscription = new RestSubscription({ cache, clock: this.#options.clock, client, names, isGone })
+    const { clock, groups } = this.#options
+    const subscription = new RestSubscription({ type, groups, clock, client, names, isGone })
     const kept: Kept = { subscription, peer }
     const observed = subscription.observed(typeUrl, () => kept.peer)
     this.#status.add(observed)
     this.#kept.set(key, kept)
     return kept
+  }
+
+  #cacheFor(client: FetchRequest['node'], { typeUrl }: ResourceType): ResourceCache {
+    const cache = this.#options.groups.cachesFor(client ?? NOBODY).get(typeUrl)
+    if (!cache) throw new Error(`no cache of ${typeUrl}`)
+    return cache
   }
 
   #encode({ typeUrl, generation }: FetchMethod, { version, resources }: ResourceSet): string {
@@ -175,23 +190,23 @@ export class FetchServer {
   }
 }
 
-function methodsOf(cache: LinearCache): FetchMethod[] {
-  const { restName, typeUrl, v2TypeUrl } = cache.type
+function methodsOf(type: ResourceType): FetchMethod[] {
+  const { restName, typeUrl, v2TypeUrl } = type
   if (restName === undefined) return []
-  const v3 = { path: `/v3/discovery:${restName}`, typeUrl, generation: 'v3' as const, cache }
+  const v3 = { path: `/v3/discovery:${restName}`, typeUrl, generation: 'v3' as const, type }
   if (v2TypeUrl === undefined) return [v3]
-  return [v3, { path: `/v2/discovery:${restName}`, typeUrl: v2TypeUrl, generation: 'v2' as const, cache }]
+  return [v3, { path: `/v2/discovery:${restName}`, typeUrl: v2TypeUrl, generation: 'v2' as const, type }]
 }
 
 /** No names: everything for the types of which that can be said (X-23, X-25). */
-function namesOf({ names }: FetchRequest, { type }: LinearCache): readonly string[] {
+function namesOf({ names }: FetchRequest, type: ResourceType): readonly string[] {
   if (names.includes(WILDCARD)) return [WILDCARD]
   if (names.length > 0) return names
   if (type.legacyWildcard) return [WILDCARD]
   throw invalidArgument('resource_names', 'an empty list', 'at least one resource name')
 }
 
-function read(cache: LinearCache, names: readonly string[]): ResourceSet {
+function read(cache: ResourceCache, names: readonly string[]): ResourceSet {
   for (const name of names) cache.demand(name)
   if (names.includes(WILDCARD)) return cache.all()
   const resources = names.flatMap(name => cache.get(name) ?? cache.placeholder(name) ?? [])

@@ -6,6 +6,8 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import { Admission } from './admission.ts'
+import type { CacheGroups } from './cache-groups.ts'
+import { ClientGates } from './client-gate.ts'
 import type { Connection, ConnectionLimits } from './connection.ts'
 import { DELTA } from './delta-stream.ts'
 import type { CommonRequest } from './discovery-request.ts'
@@ -13,11 +15,9 @@ import { ResponseEncoder } from './discovery-response.ts'
 import { isGrpc, UNSUPPORTED_MEDIA_TYPE } from './grpc-headers.ts'
 import { GrpcPort } from './grpc-port.ts'
 import { type CallReceiver, connect } from './grpc-transport.ts'
-import type { LinearCache } from './linear-cache.ts'
 import { NodeStatus, type NodeView } from './node-status.ts'
 import { streamingMethods } from './protos.ts'
-import { RESOURCE_TYPES } from './resource-type.ts'
-import { SideServices } from './side-services.ts'
+import { type SideService, SideServices } from './side-services.ts'
 import { SOTW } from './sotw-stream.ts'
 import {
   DEFAULT_LIMITS,
@@ -35,14 +35,15 @@ export interface XdsLimits extends StreamLimits, ConnectionLimits {
 }
 
 export interface XdsServerOptions {
-  /** One for each type that is served. */
-  readonly caches: readonly LinearCache[]
+  /** The types that are served, and where each client finds them. */
+  readonly groups: CacheGroups
   readonly logger: Logger
   readonly clock: Clock
   /** Tells clients which server answers them. */
   readonly identifier: string
   readonly limits?: Partial<XdsLimits>
   readonly observer?: XdsObserver
+  readonly services?: readonly SideService[]
 }
 
 const AGGREGATED_SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService'
@@ -69,10 +70,11 @@ export class XdsServer {
   #isServing = true
   #stopped: Promise<void> | undefined
 
-  constructor({ caches, logger, clock, identifier, limits, observer = {} }: XdsServerOptions) {
+  constructor({ groups, logger, clock, identifier, limits, observer = {}, services = [] }: XdsServerOptions) {
     const allLimits = { ...DEFAULTS, ...limits }
     this.#context = {
-      caches: new Map(inOrder(caches).map(cache => [cache.type.typeUrl, cache])),
+      groups,
+      gates: new ClientGates(clock),
       encoder: new ResponseEncoder(identifier),
       status: new NodeStatus(),
       admission: new Admission(clock),
@@ -89,9 +91,9 @@ export class XdsServer {
       opened: (...call) => this.#opened(...call),
     })
     this.#addDiscovery(AGGREGATED_SERVICE, undefined)
-    for (const { type } of caches) this.#addDiscovery(type.discoveryService, type.typeUrl)
-    const services = [AGGREGATED_SERVICE, ...caches.map(cache => cache.type.discoveryService)]
-    this.#side = new SideServices({ services, requestBytes: this.#requestBytes, logger })
+    for (const type of groups.types) this.#addDiscovery(type.discoveryService, type.typeUrl)
+    const discovery = [AGGREGATED_SERVICE, ...groups.types.map(type => type.discoveryService)]
+    this.#side = new SideServices({ discovery, services, requestBytes: this.#requestBytes, logger })
   }
 
   /** Resolves with the port, which is another one than asked for only for 0. Rejects with ROLLCALL_PORT_IN_USE. */
@@ -168,11 +170,4 @@ export class XdsServer {
     if (this.#stopped) stream.stop()
     return stream
   }
-}
-
-/** Make-before-break order; types that have no place in it come last. */
-function inOrder(caches: readonly LinearCache[]): LinearCache[] {
-  const place = ({ type }: LinearCache): number =>
-    RESOURCE_TYPES.findIndex(({ typeUrl }) => typeUrl === type.typeUrl) >>> 0
-  return [...caches].sort((a, b) => place(a) - place(b))
 }

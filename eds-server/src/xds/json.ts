@@ -2,19 +2,10 @@
  * Resources as canonical proto3 JSON, with the field names of the .proto files. Made once for each resource and
  * generation, like its bytes.
  */
-import { readFileSync } from 'node:fs'
-import { createFileRegistry, fromBinary, type Registry, toJson } from '@bufbuild/protobuf'
-import { AnySchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import { fromBinary, toJson } from '@bufbuild/protobuf'
+import { AnySchema } from '@bufbuild/protobuf/wkt'
+import { messageRegistry } from './message-registry.ts'
 import type { Resource } from './resource.ts'
-
-const files = new URL('../../protos/xds.binpb', import.meta.url)
-let loaded: Registry | undefined
-
-/** Read at the first use: half of all servers never speak JSON. */
-function registry(): Registry {
-  loaded ??= createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(files)))
-  return loaded
-}
 
 const texts = new Map<string, WeakMap<Resource, string>>()
 
@@ -25,7 +16,7 @@ export function jsonOf(resource: Resource, typeUrl: string): string {
   let text = known.get(resource)
   if (text === undefined) {
     const any = fromBinary(AnySchema, resource.any)
-    const options = { registry: registry(), useProtoFieldName: true }
+    const options = { registry: messageRegistry(), useProtoFieldName: true }
     const { '@type': _, ...fields } = toJson(AnySchema, any, options) as Readonly<Record<string, unknown>>
     text = JSON.stringify({ '@type': typeUrl, ...fields })
     known.set(resource, text)

@@ -47,6 +47,7 @@ export class Ledger {
   #floor = -1
   #lastNonce = ''
   #isLastRejected = false
+  #hasRefused = false
 
   get isOutstanding(): boolean {
     return this.#outstanding !== undefined
@@ -62,6 +63,11 @@ export class Ledger {
     return this.#floor >= 0 || Array.from(this.#told.values()).some(told => told.state === 'accepted')
   }
 
+  /** Whether the client ever refused anything: most never do, and nobody need look for what. */
+  get hasRefused(): boolean {
+    return this.#hasRefused
+  }
+
   names(): Iterable<string> {
     return this.#told.keys()
   }
@@ -73,6 +79,11 @@ export class Ledger {
 
   isKnown(name: string): boolean {
     return this.#told.has(name)
+  }
+
+  isAccepted(name: string): boolean {
+    const told = this.#told.get(name)
+    return told !== undefined && told.state === 'accepted'
   }
 
   isRejected(name: string): boolean {
@@ -114,6 +125,7 @@ export class Ledger {
     const { told, version, floor } = outstanding
     this.#outstanding = undefined
     this.#isLastRejected = error !== undefined
+    this.#hasRefused ||= this.#isLastRejected
     for (const [name, each] of told) {
       each.state = error ? 'rejected' : 'accepted'
       if (error) continue

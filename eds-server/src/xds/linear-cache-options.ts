@@ -7,7 +7,8 @@ export interface LinearCacheOptions {
   readonly placeholder?: (name: string) => Resource | undefined
   /**
    * Says whether a name is withheld from a client that shows this version of an earlier stream (empty: none): it
-   * is neither sent nor told as removed, until `release()` asks again. Not for types with full state in SotW.
+   * is neither sent nor told as removed, until `release()` asks again. Asked with WILDCARD for a whole
+   * subscription; state of the world for types with full state is withheld in no other way. Default: nothing is.
    */
   readonly hold?: (name: string, clientVersion: string) => boolean
   /**

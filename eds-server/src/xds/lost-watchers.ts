@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../clock.ts'
 import type { LaggardState } from './node-status.ts'
+import { WILDCARD } from './resource-cache.ts'
 import type { Watcher } from './watcher.ts'
 
 /** The longest back-off of the bootstraps in envoy/, 5 s with its jitter, and a second to connect and ask. */
@@ -22,7 +23,7 @@ export class LostWatcher implements Watcher {
     this.node = watcher.node
     this.cluster = watcher.cluster
     this.names = new Set(names)
-    this.#acked = new Map(names.map(name => [name, watcher.ackedRevision(name)]))
+    this.#acked = new Map([...names, WILDCARD].map(name => [name, watcher.ackedRevision(name)]))
   }
 
   changed(): void {

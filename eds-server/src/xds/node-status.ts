@@ -46,13 +46,28 @@ export interface TypeView {
   readonly nack?: Nack
 }
 
+/** Names shown of a refused response. */
+export const NACKED_NAMES = 20
+
 export interface Nack {
   readonly version: string
+  /** The resources of the response, of which at least one was refused; no more than 20. */
+  readonly resources: readonly string[]
   readonly code: number
   /** For people: its text differs from client to client, and clients cut it. */
   readonly message: string
   /** ISO 8601. */
   readonly at: string
+}
+
+/** One resource as one client has it. */
+export interface ResourceState {
+  readonly name: string
+  /** The version that is held for the client; empty: there is no such resource. */
+  readonly version: string
+  readonly state: 'SYNCED' | PendingState
+  /** What the client said to the newest response that it refused. */
+  readonly error?: string
 }
 
 /** The part of a stream that is shown. */

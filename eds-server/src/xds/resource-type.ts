@@ -15,6 +15,12 @@ export interface ResourceType {
   readonly legacyWildcard: boolean
   /** What a new or changed resource of this type waits for before a client uses it. */
   readonly awaits: Awaited | undefined
+  /** Uses resources of other types: only when a client has accepted these does it let go of those. */
+  readonly refersToOthers: boolean
+  /** Sends traffic to clusters by name, which must be there before. */
+  readonly refersToClusters: boolean
+  /** May be in use by resources of other types, so it is removed after they have changed. */
+  readonly isRemovedLast: boolean
 }
 
 export interface Awaited {
@@ -34,45 +40,66 @@ function resourceType(message: string, service: string, properties: Properties =
     fullStateInSotw: false,
     legacyWildcard: false,
     awaits: undefined,
+    refersToOthers: false,
+    refersToClusters: false,
+    isRemovedLast: false,
     ...properties,
   }
 }
 
 const FULL_STATE: Properties = { fullStateInSotw: true, legacyWildcard: true }
+const TO_CLUSTERS: Properties = { refersToOthers: true, refersToClusters: true }
 
 export const ENDPOINT: ResourceType = resourceType(
   'envoy.config.endpoint.v3.ClusterLoadAssignment',
   'endpoint.v3.EndpointDiscoveryService',
-  { restName: 'endpoints', v2TypeUrl: 'type.googleapis.com/envoy.api.v2.ClusterLoadAssignment' },
+  {
+    restName: 'endpoints',
+    v2TypeUrl: 'type.googleapis.com/envoy.api.v2.ClusterLoadAssignment',
+    isRemovedLast: true,
+  },
 )
 export const CLUSTER: ResourceType = resourceType(
   'envoy.config.cluster.v3.Cluster',
   'cluster.v3.ClusterDiscoveryService',
-  { ...FULL_STATE, restName: 'clusters', awaits: { typeUrl: ENDPOINT.typeUrl, nameOf: assignmentNameOf } },
+  {
+    ...FULL_STATE,
+    restName: 'clusters',
+    awaits: { typeUrl: ENDPOINT.typeUrl, nameOf: assignmentNameOf },
+    refersToOthers: true,
+    isRemovedLast: true,
+  },
+)
+/** Endpoints one by one, of assignments that name a collection of them. */
+export const LB_ENDPOINT: ResourceType = resourceType(
+  'envoy.config.endpoint.v3.LbEndpoint',
+  'endpoint.v3.LocalityEndpointDiscoveryService',
+  { isRemovedLast: true },
 )
 export const LISTENER: ResourceType = resourceType(
   'envoy.config.listener.v3.Listener',
   'listener.v3.ListenerDiscoveryService',
-  { ...FULL_STATE, restName: 'listeners' },
+  { ...FULL_STATE, ...TO_CLUSTERS, restName: 'listeners' },
 )
 export const ROUTE: ResourceType = resourceType(
   'envoy.config.route.v3.RouteConfiguration',
   'route.v3.RouteDiscoveryService',
-  { restName: 'routes' },
+  { ...TO_CLUSTERS, restName: 'routes', isRemovedLast: true },
 )
 export const SCOPED_ROUTE: ResourceType = resourceType(
   'envoy.config.route.v3.ScopedRouteConfiguration',
   'route.v3.ScopedRoutesDiscoveryService',
-  { ...FULL_STATE, restName: 'scoped-routes' },
+  { ...FULL_STATE, ...TO_CLUSTERS, restName: 'scoped-routes' },
 )
 export const VIRTUAL_HOST: ResourceType = resourceType(
   'envoy.config.route.v3.VirtualHost',
   'route.v3.VirtualHostDiscoveryService',
+  TO_CLUSTERS,
 )
 export const SECRET: ResourceType = resourceType(
   'envoy.extensions.transport_sockets.tls.v3.Secret',
   'secret.v3.SecretDiscoveryService',
-  { restName: 'secrets' },
+  { restName: 'secrets', isRemovedLast: true },
 )
 export const RUNTIME: ResourceType = resourceType(
   'envoy.service.runtime.v3.Runtime',
@@ -82,13 +109,14 @@ export const RUNTIME: ResourceType = resourceType(
 export const EXTENSION_CONFIG: ResourceType = resourceType(
   'envoy.config.core.v3.TypedExtensionConfig',
   'extension.v3.ExtensionConfigDiscoveryService',
-  { restName: 'extension_configs' },
+  { restName: 'extension_configs', isRemovedLast: true },
 )
 
 /** In make-before-break order: on one aggregated stream an earlier type is sent before a later one. */
 export const RESOURCE_TYPES: readonly ResourceType[] = [
   CLUSTER,
   ENDPOINT,
+  LB_ENDPOINT,
   LISTENER,
   ROUTE,
   SCOPED_ROUTE,

@@ -4,15 +4,19 @@
  * is taken for a NACK, since over REST a client that refuses says nothing.
  */
 import type { Clock, Timer } from '../clock.ts'
+import type { CacheGroups, Caches, Member } from './cache-groups.ts'
 import type { RequestError } from './discovery-request.ts'
-import { type LinearCache, WILDCARD } from './linear-cache.ts'
-import type { Nack, ObservedStream, PendingState, TypeView } from './node-status.ts'
+import type { NodeIdentity } from './node-grouping.ts'
+import {
+  NACKED_NAMES,
+  type Nack,
+  type ObservedStream,
+  type PendingState,
+  type TypeView,
+} from './node-status.ts'
+import { type ResourceCache, WILDCARD } from './resource-cache.ts'
+import type { ResourceType } from './resource-type.ts'
 import type { Watcher } from './watcher.ts'
-
-export interface RestClient {
-  readonly id: string
-  readonly cluster: string
-}
 
 interface Told {
   readonly version: string
@@ -28,10 +32,11 @@ const IDLE_MS = 15_000
 /** A client may ask once more with what it had: its polls can cross our answer. */
 const MISSES_OF_A_NACK = 2
 
-export class RestSubscription implements Watcher {
-  readonly #cache: LinearCache
+export class RestSubscription implements Watcher, Member {
+  #cache: ResourceCache
+  readonly #leaveGroup: () => void
   readonly #clock: Clock
-  readonly #client: RestClient
+  readonly #client: NodeIdentity
   readonly #names: readonly string[]
   readonly #isGone: () => void
   readonly #waiting = new Set<() => void>()
@@ -42,15 +47,20 @@ export class RestSubscription implements Watcher {
   #nack: Nack | undefined
 
   constructor(options: {
-    cache: LinearCache
+    type: ResourceType
+    groups: CacheGroups
     clock: Clock
-    client: RestClient
+    client: NodeIdentity
     names: readonly string[]
     isGone: () => void
   }) {
-    this.#cache = options.cache
+    const { type, groups, client } = options
+    const cache = groups.cachesFor(client).get(type.typeUrl)
+    if (!cache) throw new Error(`no cache of ${type.typeUrl}`)
+    this.#cache = cache
+    this.#leaveGroup = groups.join(client, this)
     this.#clock = options.clock
-    this.#client = options.client
+    this.#client = client
     this.#names = options.names
     this.#isGone = options.isGone
     for (const name of this.#names) this.#cache.watch(name, this)
@@ -59,8 +69,24 @@ export class RestSubscription implements Watcher {
   close(): void {
     this.#idle?.cancel()
     for (const name of this.#names) this.#cache.unwatch(name, this)
+    this.#leaveGroup()
     this.changed()
     this.#isGone()
+  }
+
+  get cache(): ResourceCache {
+    return this.#cache
+  }
+
+  moved(caches: Caches): void {
+    const previous = this.#cache
+    this.#cache = caches.get(previous.type.typeUrl) ?? previous
+    if (this.#cache === previous) return
+    for (const name of this.#names) {
+      this.#cache.watch(name, this)
+      previous.unwatch(name, this)
+    }
+    this.changed()
   }
 
   /** A poll begins that shows `version`, or says that it refuses what it was told last. */
@@ -75,7 +101,10 @@ export class RestSubscription implements Watcher {
       told.misses += 1
       const suspicion = { code: 0, message: `suspected: asked again ${told.misses} times without it` }
       const isRefusal = error !== undefined || told.misses >= MISSES_OF_A_NACK
-      if (isRefusal) this.#nack = { version: told.version, ...(error ?? suspicion), at: this.#now() }
+      if (isRefusal) {
+        const resources = this.#names.slice(0, NACKED_NAMES)
+        this.#nack = { version: told.version, resources, ...(error ?? suspicion), at: this.#now() }
+      }
     }
   }
 
@@ -144,8 +173,10 @@ export class RestSubscription implements Watcher {
     this.changed()
   }
 
-  ackedRevision(): number {
-    return this.#acked?.revision ?? -1
+  ackedRevision(name: string): number {
+    const acked = this.#acked?.revision ?? -1
+    if (name !== WILDCARD) return acked
+    return this.#isSynced() ? Number.POSITIVE_INFINITY : -1
   }
 
   pendingState(): PendingState {
@@ -169,12 +200,11 @@ export class RestSubscription implements Watcher {
 
   #view(typeUrl: string): TypeView {
     const acked = this.#acked
-    const isSynced = acked?.revision !== undefined && this.#names.every(name => this.#isCurrent(name))
     return {
       typeUrl,
       protocol: 'rest',
       aggregated: false,
-      state: isSynced && !this.#nack ? 'SYNCED' : this.pendingState(),
+      state: this.#isSynced() ? 'SYNCED' : this.pendingState(),
       version: acked?.version ?? '',
       names: this.#names.length,
       ...(acked && { lastAckAt: acked.at }),
@@ -182,9 +212,12 @@ export class RestSubscription implements Watcher {
     }
   }
 
-  #isCurrent(name: string): boolean {
-    const revision = name === WILDCARD ? this.#cache.revision : this.#cache.revisionOf(name)
-    return this.ackedRevision() >= revision
+  #isSynced(): boolean {
+    const acked = this.#acked?.revision
+    if (acked === undefined || this.#nack) return false
+    const newest = (name: string): number =>
+      name === WILDCARD ? this.#cache.revision : this.#cache.revisionOf(name)
+    return this.#names.every(name => acked >= newest(name))
   }
 
   #now(): string {

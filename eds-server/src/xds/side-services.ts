@@ -3,7 +3,13 @@
  * through a bridge for each connection that has any.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
-import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js'
+import {
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogger,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from 'pino'
@@ -12,9 +18,17 @@ import type { Connection } from './connection.ts'
 import { packageDefinition } from './protos.ts'
 import { SideCalls } from './side-calls.ts'
 
+/** A service beside discovery, visible by reflection. */
+export interface SideService {
+  readonly name: string
+  readonly definition: ServiceDefinition
+  readonly implementation: UntypedServiceImplementation
+}
+
 export interface SideServicesOptions {
-  /** The names of the services that health and reflection tell of. */
-  readonly services: readonly string[]
+  /** The names of the services of discovery, which health and reflection tell of. */
+  readonly discovery: readonly string[]
+  readonly services: readonly SideService[]
   /** Bytes of one request. */
   readonly requestBytes: number
   readonly logger: Logger
@@ -24,26 +38,28 @@ export class SideServices {
   readonly #server: Server
   readonly #injector: ReturnType<Server['createConnectionInjector']>
   readonly #health = new HealthImplementation()
-  readonly #services: readonly string[]
+  readonly #discovery: readonly string[]
   readonly #logger: Logger
   readonly #calls = new SideCalls()
   readonly #bridges = new Map<Connection, CallBridge>()
 
-  constructor({ services, requestBytes, logger }: SideServicesOptions) {
+  constructor({ discovery, services, requestBytes, logger }: SideServicesOptions) {
     logTo(logger)
-    this.#services = services
+    this.#discovery = discovery
     this.#logger = logger
     this.#server = new Server({ 'grpc.max_receive_message_length': requestBytes, 'grpc.enable_channelz': 0 })
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure())
     const tracked = this.#calls.tracking(this.#server)
     this.setHealth(false)
     this.#health.addToServer(tracked)
-    new ReflectionService(packageDefinition, { services: [...services] }).addToServer(tracked)
+    for (const { definition, implementation } of services) tracked.addService(definition, implementation)
+    const reflected = [...discovery, ...services.map(({ name }) => name)]
+    new ReflectionService(packageDefinition, { services: reflected }).addToServer(tracked)
   }
 
   setHealth(isServing: boolean): void {
     const status = isServing ? 'SERVING' : 'NOT_SERVING'
-    for (const service of ['', ...this.#services]) this.#health.setStatus(service, status)
+    for (const service of ['', ...this.#discovery]) this.#health.setStatus(service, status)
   }
 
   /** Passes a call on; it need not be of a service that there is. */

@@ -5,3 +5,6 @@ export interface Snapshot {
   /** By type URL, then by name. A type that is absent has no resources. */
   readonly resources: ReadonlyMap<string, ReadonlyMap<string, Resource>>
 }
+
+/** Nobody is to have anything but what is shared. */
+export const NO_RESOURCES: Snapshot = { resources: new Map() }

@@ -1,8 +1,8 @@
 /** State of the world: each request carries the full list of names, and absence of a name unsubscribes. */
 import type { DiscoveryRequest } from './discovery-request.ts'
 import type { Verdict } from './ledger.ts'
-import { WILDCARD } from './linear-cache.ts'
 import type { Resource } from './resource.ts'
+import { WILDCARD } from './resource-cache.ts'
 import { Subscription } from './subscription.ts'
 import type { Plan } from './subscription-ports.ts'
 
@@ -58,9 +58,9 @@ export class SotwSubscription extends Subscription<DiscoveryRequest> {
     let isDifferent = false
     for (const name of wanted) {
       if (this.names.has(name) || (name === WILDCARD && this.isWildcard)) continue
-      this.subscribe(name)
       // Full state answers even what it does not contain: absence is the answer.
       if (this.tellsFullState) this.owesAnswer = true
+      this.subscribe(name)
       isDifferent = true
     }
     for (const name of [...this.names]) {

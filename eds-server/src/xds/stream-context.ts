@@ -2,9 +2,10 @@
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import type { Admission } from './admission.ts'
+import type { CacheGroups } from './cache-groups.ts'
+import type { ClientGates } from './client-gate.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response, ResponseEncoder } from './discovery-response.ts'
-import type { LinearCache } from './linear-cache.ts'
 import type { NodeStatus } from './node-status.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
@@ -73,8 +74,8 @@ export const DEFAULT_LIMITS: StreamLimits = {
 
 /** What all streams of a server share. */
 export interface StreamContext {
-  /** By type URL, in make-before-break order. */
-  readonly caches: ReadonlyMap<string, LinearCache>
+  readonly groups: CacheGroups
+  readonly gates: ClientGates
   readonly encoder: ResponseEncoder
   readonly status: NodeStatus
   readonly clock: Clock

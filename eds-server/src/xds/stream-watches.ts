@@ -1,21 +1,22 @@
 /** The types that one stream watches, in make-before-break order, and what they mean for each other. */
+
+import type { Caches } from './cache-groups.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
-import type { LinearCache } from './linear-cache.ts'
-import type { TypeView } from './node-status.ts'
-import type { Protocol, StreamContext } from './stream-context.ts'
+import type { ResourceState, TypeView } from './node-status.ts'
+import type { ResourceCache } from './resource-cache.ts'
+import { CLUSTER, RESOURCE_TYPES } from './resource-type.ts'
+import type { Protocol } from './stream-context.ts'
 import { Watch, type WatchOwner } from './watch.ts'
 
 export class StreamWatches<Request extends CommonRequest> {
   readonly #protocol: Protocol<Request>
-  readonly #context: StreamContext
   readonly #owner: WatchOwner
   readonly #byType = new Map<string, Watch<Request>>()
   #ordered: readonly Watch<Request>[] = []
 
-  constructor(protocol: Protocol<Request>, context: StreamContext, owner: WatchOwner) {
+  constructor(protocol: Protocol<Request>, owner: WatchOwner) {
     this.#protocol = protocol
-    this.#context = context
     this.#owner = owner
   }
 
@@ -24,19 +25,39 @@ export class StreamWatches<Request extends CommonRequest> {
   }
 
   /** The watch of the cache's type, opened where it is the first request of it. */
-  of(cache: LinearCache): Watch<Request> {
+  of(cache: ResourceCache): Watch<Request> {
     return this.#byType.get(cache.type.typeUrl) ?? this.#open(cache)
   }
 
-  /** Sends again what the changed resources wait for, without waiting for their ACK: that comes after. */
-  wake(watch: Watch<Request>, response: Response): void {
-    const awaits = watch.cache.type.awaits
-    const awaited = awaits && this.#byType.get(awaits.typeUrl)
-    if (!awaited) return
-    for (const resource of response.changed) {
-      const name = awaits.nameOf(resource.any)
-      if (name !== undefined) awaited.subscription.resend(name)
+  /** Clusters are to be sent, or were sent and not answered. */
+  get isMaking(): boolean {
+    const subscription = this.#byType.get(CLUSTER.typeUrl)?.subscription
+    return subscription !== undefined && (subscription.isOutstanding || subscription.isBehind)
+  }
+
+  moved(caches: Caches): void {
+    for (const watch of this.#ordered) {
+      const cache = caches.get(watch.cache.type.typeUrl)
+      if (cache) watch.move(cache)
     }
+  }
+
+  /**
+   * Sends again what the changed resources wait for, without waiting for their ACK: that comes after (X-33).
+   * Returns the names of what they wait for.
+   */
+  wake(watch: Watch<Request>, response: Response): readonly string[] {
+    const { awaits } = watch.cache.type
+    if (!awaits) return []
+    const names = response.changed.flatMap(({ any }) => awaits.nameOf(any) ?? [])
+    const awaited = this.#byType.get(awaits.typeUrl)
+    for (const name of names) awaited?.subscription.resend(name)
+    return names
+  }
+
+  /** By type URL. */
+  states(): ReadonlyMap<string, readonly ResourceState[]> {
+    return new Map(this.#ordered.map(watch => [watch.cache.type.typeUrl, watch.resourceStates()]))
   }
 
   /** A watch to which an empty response says nothing; to SotW clients of full state it means "delete all". */
@@ -49,13 +70,12 @@ export class StreamWatches<Request extends CommonRequest> {
     return this.#ordered.map(watch => watch.view(this.#protocol.name, aggregated))
   }
 
-  #open(cache: LinearCache): Watch<Request> {
+  #open(cache: ResourceCache): Watch<Request> {
     const watch = new Watch<Request>(cache, this.#owner, (source, interest) =>
       this.#protocol.subscribe(source, interest),
     )
     this.#byType.set(cache.type.typeUrl, watch)
-    const order = [...this.#context.caches.keys()]
-    this.#ordered = order.flatMap(typeUrl => this.#byType.get(typeUrl) ?? [])
+    this.#ordered = RESOURCE_TYPES.flatMap(({ typeUrl }) => this.#byType.get(typeUrl) ?? [])
     return watch
   }
 }

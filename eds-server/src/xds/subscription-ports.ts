@@ -1,6 +1,7 @@
 /** What a subscription is connected to, and what it decides to say. */
-import type { LinearCache, ResourceSet } from './linear-cache.ts'
+
 import type { Resource } from './resource.ts'
+import type { ResourceCache, ResourceSet } from './resource-cache.ts'
 
 /** Told of what the subscription begins and ceases to watch, and of what the client has accepted. */
 export interface Interest {
@@ -11,7 +12,7 @@ export interface Interest {
 }
 
 export type Source = Pick<
-  LinearCache,
+  ResourceCache,
   'type' | 'get' | 'names' | 'all' | 'revision' | 'revisionOf' | 'placeholder' | 'isHeld'
 >
 

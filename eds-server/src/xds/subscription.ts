@@ -6,16 +6,16 @@
 import type { RequestError } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import { Ledger, type Verdict } from './ledger.ts'
-import { WILDCARD } from './linear-cache.ts'
-import type { PendingState } from './node-status.ts'
+import type { PendingState, ResourceState } from './node-status.ts'
 import { type Resource, versionOf } from './resource.ts'
+import { collectionOf, isCollection, WILDCARD } from './resource-cache.ts'
 import type { Interest, Plan, Source } from './subscription-ports.ts'
 
 /** gRPC clients take no message above 4 MiB: a response is cut between resources before that. */
 const RESPONSE_BYTES = 3 * 1024 * 1024
 
 export abstract class Subscription<Request> {
-  protected readonly source: Source
+  protected source: Source
   protected readonly ledger: Ledger = new Ledger()
   protected readonly dirty: Set<string> = new Set()
   /** Dirty names that must be told even if the client has them at this version. */
@@ -43,6 +43,11 @@ export abstract class Subscription<Request> {
   /** Whether this form of the protocol can tell absence, and this client must be told it. */
   protected abstract tellsAbsence(isForced: boolean, toldVersion: string | undefined): boolean
 
+  /** Goes on with another source that holds the same at this moment, with the same revisions. */
+  move(source: Source): void {
+    this.source = source
+  }
+
   get names(): ReadonlySet<string> {
     return this.#names
   }
@@ -65,7 +70,9 @@ export abstract class Subscription<Request> {
   }
 
   covers(name: string): boolean {
-    return this.#isWildcard || this.#names.has(name)
+    if (this.#isWildcard || this.#names.has(name)) return true
+    const collection = collectionOf(name)
+    return collection !== undefined && this.#names.has(collection)
   }
 
   /** The resource changed, or came, or went. */
@@ -76,9 +83,7 @@ export abstract class Subscription<Request> {
   /** Tells the name again, although it did not change; but nothing that the client refused. */
   resend(name: string): void {
     const resource = this.source.get(name) ?? this.substitute(name)
-    if (!this.covers(name) || !resource) return
-    if (this.ledger.isRejected(name) && this.ledger.versionOf(name) === resource.version) return
-    this.need(name)
+    if (this.covers(name) && resource && !this.#refuses(name)) this.need(name)
   }
 
   /** Waits for the outstanding ACK no longer: what that response told is told again, with what is newer. */
@@ -90,6 +95,8 @@ export abstract class Subscription<Request> {
   /** The next response, which is outstanding from then on; undefined while one is, or if nothing is due. */
   respond(nonce: string): Response | undefined {
     if (this.isOutstanding || !this.isBehind) return undefined
+    // "I do not know yet" is silence, never an empty answer.
+    if (this.source.isHeld(WILDCARD, this.shownVersion(WILDCARD))) return undefined
     // Never anything after the last unsubscribe.
     if (!this.#isWildcard && this.#names.size === 0) this.owesAnswer = false
     const plan = this.plan()
@@ -102,15 +109,36 @@ export abstract class Subscription<Request> {
     return { nonce, version, resources, removed, changed, set }
   }
 
-  /** The newest revision of the name that the client ACKed; -1 for none. */
+  /** The client refused a resource as it is now. */
+  get refusesAny(): boolean {
+    return this.ledger.hasRefused && Array.from(this.ledger.names()).some(name => this.#refuses(name))
+  }
+
+  /** Everything was told, and accepted. */
+  get isSettled(): boolean {
+    return !this.isOutstanding && !this.isBehind && !this.refusesAny
+  }
+
+  /** See Watcher.ackedRevision. */
   ackedRevision(name: string): number {
+    if (name === WILDCARD) return this.isSettled ? Number.POSITIVE_INFINITY : -1
     return this.ledger.ackedRevision(name)
+  }
+
+  /** Every resource that is subscribed or that the client may still have, each once. */
+  *states(): Generator<ResourceState> {
+    const covered = Array.from(this.source.names()).filter(name => this.covers(name))
+    for (const name of new Set([...covered, ...this.#names, ...this.ledger.names()])) {
+      const version = (this.source.get(name) ?? this.substitute(name))?.version ?? ''
+      const isSynced = this.ledger.isAccepted(name) && (this.ledger.versionOf(name) ?? '') === version
+      yield { name, version, state: isSynced ? 'SYNCED' : this.pendingState(name) }
+    }
   }
 
   /** Where a name stands that the client has not ACKed as it is now. */
   pendingState(name: string): PendingState {
-    const current = (this.source.get(name) ?? this.substitute(name))?.version
-    if (this.ledger.isRejected(name) && this.ledger.versionOf(name) === current) return 'NACKED'
+    if (name === WILDCARD) return this.refusesAny ? 'NACKED' : 'STALE'
+    if (this.#refuses(name)) return 'NACKED'
     const isTold = this.tellsFullState ? this.ledger.lastNonce !== '' : this.ledger.isKnown(name)
     return isTold ? 'STALE' : 'NOT_SENT'
   }
@@ -118,9 +146,11 @@ export abstract class Subscription<Request> {
   protected subscribe(name: string): void {
     this.ledger.uncover()
     if (name !== WILDCARD) {
-      if (!this.#names.has(name)) this.#interest.watch(name)
+      const isNew = !this.#names.has(name)
       this.#names.add(name)
-      this.need(name)
+      // Before it is watched: whoever waits for all ACKs must see that one more is due.
+      for (const each of this.#membersOf(name)) this.need(each)
+      if (isNew) this.#interest.watch(name)
     } else if (!this.#isWildcard) {
       this.#isWildcard = true
       this.#interest.watch(WILDCARD)
@@ -133,9 +163,10 @@ export abstract class Subscription<Request> {
     if (name === WILDCARD) {
       if (!this.#isWildcard) return false
       this.#isWildcard = false
-      for (const each of [...this.ledger.names(), ...this.dirty]) this.#forgetUncovered(each)
+      this.#forgetAllUncovered()
     } else {
       if (!this.#names.delete(name)) return false
+      if (isCollection(name)) this.#forgetAllUncovered()
       this.#forgetUncovered(name)
     }
     this.#interest.unwatch(name)
@@ -198,6 +229,24 @@ export abstract class Subscription<Request> {
   /** The same for the full state. */
   protected renewAll(): void {
     if (this.ledger.renewAll(this.source.revision)) this.#interest.settled(WILDCARD)
+  }
+
+  /** The resources of a collection; of an empty one, and of any other name, the name itself. */
+  #membersOf(name: string): string[] {
+    if (!isCollection(name)) return [name]
+    const members = Array.from(this.source.names()).filter(each => collectionOf(each) === name)
+    return members.length > 0 ? members : [name]
+  }
+
+  #refuses(name: string): boolean {
+    if (!this.ledger.isRejected(name)) return false
+    const current = this.source.get(name) ?? this.substitute(name)
+    // That something is gone has no content that could be refused.
+    return current !== undefined && this.ledger.versionOf(name) === current.version
+  }
+
+  #forgetAllUncovered(): void {
+    for (const each of [...this.ledger.names(), ...this.dirty]) this.#forgetUncovered(each)
   }
 
   #forgetUncovered(name: string): void {

@@ -2,8 +2,14 @@
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import { type LinearCache, WILDCARD } from './linear-cache.ts'
-import type { Nack, PendingState, TypeView } from './node-status.ts'
+import {
+  NACKED_NAMES,
+  type Nack,
+  type PendingState,
+  type ResourceState,
+  type TypeView,
+} from './node-status.ts'
+import { type ResourceCache, WILDCARD } from './resource-cache.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
 import type { Unacknowledged } from './unacked.ts'
@@ -19,7 +25,7 @@ export interface WatchOwner {
 }
 
 export class Watch<Request extends CommonRequest> implements Watcher, Interest, Unacknowledged {
-  readonly cache: LinearCache
+  #cache: ResourceCache
   readonly subscription: Subscription<Request>
   readonly #owner: WatchOwner
   #sentAt = 0
@@ -28,13 +34,32 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
   #nack: Nack | undefined
 
   constructor(
-    cache: LinearCache,
+    cache: ResourceCache,
     owner: WatchOwner,
     subscribe: (source: Source, interest: Interest) => Subscription<Request>,
   ) {
-    this.cache = cache
+    this.#cache = cache
     this.#owner = owner
     this.subscription = subscribe(cache, this)
+  }
+
+  get cache(): ResourceCache {
+    return this.#cache
+  }
+
+  /** Goes on with another cache that holds the same, with the same revisions. */
+  move(cache: ResourceCache): void {
+    const previous = this.#cache
+    if (cache === previous) return
+    this.#cache = cache
+    this.subscription.move(cache)
+    previous.unacked.delete(this)
+    for (const name of this.#watched()) {
+      // First the new one: whoever waits for ACKs must not think that this client has gone.
+      cache.watch(name, this)
+      previous.unwatch(name, this)
+    }
+    this.#noteUnacked()
   }
 
   get node(): string {
@@ -52,7 +77,8 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
     if (!verdict) return undefined
     const at = this.#owner.wallTime()
     if (verdict.error) {
-      this.#nack = { version: verdict.version, ...verdict.error, at: at.toISOString() }
+      const resources = verdict.names.slice(0, NACKED_NAMES)
+      this.#nack = { version: verdict.version, resources, ...verdict.error, at: at.toISOString() }
     } else {
       this.#nack = undefined
       this.#ackedVersion = verdict.version
@@ -93,6 +119,14 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
     }
   }
 
+  /** Where each resource stands that the client is to have, or was told to be gone. */
+  resourceStates(): ResourceState[] {
+    const message = this.#nack?.message
+    return Array.from(this.subscription.states(), each =>
+      each.state === 'NACKED' && message !== undefined ? { ...each, error: message } : each,
+    )
+  }
+
   overdue(): void {
     this.subscription.giveUpAck()
     this.#owner.flush()
@@ -118,8 +152,8 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
 
   // What the cache tells.
 
-  changed(name: string): void {
-    this.subscription.changed(name)
+  changed(names: readonly string[]): void {
+    for (const name of names) this.subscription.changed(name)
     this.#owner.flush()
     this.#noteUnacked()
   }

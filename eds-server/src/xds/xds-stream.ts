@@ -3,28 +3,39 @@
  * make-before-break order, as fast as the client takes it. A bad request ends this stream and no other.
  */
 import type { Timer } from '../clock.ts'
+import type { Caches, Member } from './cache-groups.ts'
+import type { ClientGate, GatedStream } from './client-gate.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
-import type { ObservedStream, TypeView } from './node-status.ts'
+import type { ObservedStream, ResourceState, TypeView } from './node-status.ts'
 import { asRefusal, boundedNode, checkCount, checkNames, meantType } from './request-check.ts'
+import { CLUSTER } from './resource-type.ts'
 import { StallGuard } from './stall-guard.ts'
 import { type Protocol, STATUS, type StreamContext, type Transport } from './stream-context.ts'
 import { StreamLog } from './stream-log.ts'
 import { StreamWatches } from './stream-watches.ts'
 import type { Watch, WatchOwner } from './watch.ts'
 
-export class XdsStream<Request extends CommonRequest> implements ObservedStream, WatchOwner {
+/** What clusters wait for. */
+const AWAITED = CLUSTER.awaits?.typeUrl
+
+export class XdsStream<Request extends CommonRequest>
+  implements ObservedStream, WatchOwner, Member, GatedStream
+{
   readonly openedAt: Date
   /** Called once, when the stream is closed for either side. */
   onClosed: (() => void) | undefined
   readonly #protocol: Protocol<Request>
   readonly #transport: Transport
   readonly #context: StreamContext
-  /** Undefined on an aggregated stream, where each request names its type. */
   readonly #impliedTypeUrl: string | undefined
   readonly #isAggregated: boolean
   readonly #watches: StreamWatches<Request>
   #node: Node | undefined
+  /** Those of the node's group; none before the first request. */
+  #caches: Caches = new Map()
+  #gate: ClientGate | undefined
+  #leaveGroup: (() => void) | undefined
   #sent = 0
   #isWritable = true
   #isClosed = false
@@ -45,7 +56,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#context = context
     this.#impliedTypeUrl = impliedTypeUrl
     this.#isAggregated = impliedTypeUrl === undefined
-    this.#watches = new StreamWatches(protocol, context, this)
+    this.#watches = new StreamWatches(protocol, this)
     this.openedAt = context.clock.wallTime()
     this.#log = new StreamLog(context, protocol.name, () => ({ node: this.nodeId, peer: this.peer }))
     const { firstRequestMs, stalledMs } = context.limits
@@ -85,6 +96,11 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     return this.#node ? this.#protocol.nodeField : undefined
   }
 
+  /** By type URL. */
+  resourceStates(): ReadonlyMap<string, readonly ResourceState[]> {
+    return this.#watches.states()
+  }
+
   /** Takes one request off the wire. */
   receive(bytes: Buffer): void {
     if (this.#isClosed) return
@@ -122,6 +138,8 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#leaveQueue?.()
     this.#stallGuard.close()
     for (const watch of this.#watches.ordered) leave(watch)
+    this.#leaveGroup?.()
+    this.#gate?.leave(this)
     this.#context.status.remove(this)
     this.#context.observer.streamClosed?.(this.#protocol.name, this.#isAggregated)
     this.onClosed?.()
@@ -135,22 +153,42 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#transport.end(STATUS.UNAVAILABLE, 'the server is stopping')
   }
 
+  get isMaking(): boolean {
+    return this.#watches.isMaking
+  }
+
+  released(): void {
+    this.flush()
+  }
+
+  moved(caches: Caches): void {
+    this.#caches = caches
+    this.#watches.moved(caches)
+  }
+
   flush(): void {
     if (!this.#isAdmitted) return
+    this.#sendDue()
+    this.#gate?.settle()
+  }
+
+  #sendDue(): void {
     for (const watch of this.#watches.ordered) {
       if (!this.#isWritable || this.#isClosed) return
+      if (this.#mustWait(watch)) continue
       const response = watch.respond(String(this.#sent + 1))
       if (!response) continue
       this.#send(watch, response)
-      this.#watches.wake(watch, response)
+      const awaited = this.#watches.wake(watch, response)
+      if (!this.#isAggregated) this.#gate?.expect(awaited)
     }
   }
 
   #handle(request: Request): void {
     this.#firstRequestTimer.cancel()
-    this.#node ??= boundedNode(request.node)
+    if (!this.#node) this.#introduce(request.node)
     const typeUrl = meantType(request.typeUrl, this.#impliedTypeUrl)
-    const cache = this.#context.caches.get(typeUrl)
+    const cache = this.#caches.get(typeUrl)
     if (!cache) {
       // Not an error: silence lets the client keep what it has of the type.
       this.#log.silence(typeUrl)
@@ -161,11 +199,29 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     const verdict = watch.request(request)
     checkCount(watch.subscription.names.size, this.#context.limits)
     if (verdict) this.#log.verdict(typeUrl, verdict)
+    if (typeUrl === AWAITED) for (const name of verdict?.names ?? []) this.#gate?.answered(name)
     this.#leaveQueue ??= this.#context.admission.enter(() => {
       this.#isAdmitted = true
       this.flush()
     })
     this.flush()
+  }
+
+  /** The first request says who the client is, and with that which caches are its own. */
+  #introduce(node: Node | undefined): void {
+    const { groups, gates } = this.#context
+    const known = boundedNode(node)
+    this.#leaveGroup = groups.join(node ?? known, this)
+    this.#caches = groups.cachesFor(node ?? known)
+    this.#gate = this.#isAggregated ? gates.single() : gates.of(known.id, this.peer)
+    this.#gate.enter(this)
+    this.#node = known
+  }
+
+  /** What refers to clusters waits for them; and not what clusters wait for, endpoints above all. */
+  #mustWait({ cache, subscription }: Watch<Request>): boolean {
+    if (!cache.type.refersToClusters || !subscription.isBehind) return false
+    return this.#gate?.isClosed() ?? false
   }
 
   #send(watch: Watch<Request>, response: Response): void {
@@ -176,6 +232,7 @@ export class XdsStream<Request extends CommonRequest> implements ObservedStream,
     this.#isWritable = this.#transport.write(message)
     if (!this.#isWritable) this.#stallGuard.written()
     observer.responseSent?.(typeUrl, this.#protocol.name, message.length)
+    if (typeUrl === AWAITED) for (const { name } of response.resources) this.#gate?.told(name)
   }
 
   /** A stream that closes before any response makes clients back off: an empty one means nothing. */

@@ -9,6 +9,7 @@ import { FetchServer } from '../../../eds-server/src/xds/fetch.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { createResource } from '../../../eds-server/src/xds/resource.ts'
 import { ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import { fixedCaches } from '../../world/fixed-caches.ts'
 import { type Api, startApi } from './api.ts'
 
 export interface DiscoveryApi extends Api {
@@ -27,7 +28,7 @@ export async function startDiscovery(change: Parameters<typeof startApi>[0] = {}
   })
   const publisher = new Publisher({ clock, registry, cache })
   const isKnown = (name: string): boolean => registry.instances(name) !== undefined
-  const fetching = new FetchServer({ caches: [cache], clock, identifier: 'test', isKnown })
+  const fetching = new FetchServer({ groups: fixedCaches(cache), clock, identifier: 'test', isKnown })
   const nodes = () => fetching.nodes()
   const api = await startApi({ registry, discovery: discoveryOf(fetching), nodes, ...change })
   return {

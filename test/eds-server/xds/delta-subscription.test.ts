@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
-import { CLUSTER, ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import { CLUSTER, ENDPOINT, LB_ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
 import { DeltaBench, given, namesIn, resource } from './watch-bench.ts'
 
 function endpoints(...names: string[]): LinearCache {
@@ -63,6 +63,41 @@ test('X-23: naming nothing at first means everything of clusters; only at first'
   assert.deepEqual(namesIn(one), ['a'])
   assert.equal(named.ack(one), undefined)
   assert.equal(named.watch.subscription.isWildcard, false)
+})
+
+test('X-24: a collection covers what is below it, as that comes, changes and goes', () => {
+  const at = (path: string) => `xdstp://authority/envoy.config.endpoint.v3.LbEndpoint/${path}`
+  const cache = new LinearCache(LB_ENDPOINT)
+  const client = new DeltaBench(cache)
+  const set = (path: string, content: string) => cache.set(resource(LB_ENDPOINT, at(path), content))
+  const first = given(client.request({ subscribe: [at('foo/*')] }))
+  assert.deepEqual([namesIn(first), first.removed], [[], [at('foo/*')]], 'it is empty')
+  client.ack(first)
+  cache.update([resource(LB_ENDPOINT, at('foo/1'), '1'), resource(LB_ENDPOINT, at('foo/2'), '1')], [])()
+  set('bar/1', '1')
+  set('foo/deeper/1', '1')
+  const second = given(client.next())
+  assert.deepEqual(namesIn(second), [at('foo/1'), at('foo/2')])
+  client.ack(second)
+  set('foo/1', '2')
+  const third = given(client.next())
+  assert.deepEqual(namesIn(third), [at('foo/1')])
+  client.ack(third)
+  cache.delete(at('foo/2'))
+  const fourth = given(client.next())
+  assert.deepEqual(fourth.removed, [at('foo/2')])
+  client.ack(fourth)
+  const again = new DeltaBench(cache)
+  const version = cache.get(at('foo/1'))?.version ?? ''
+  const initialVersions = new Map([
+    [at('foo/1'), version],
+    [at('foo/2'), 'old'],
+  ])
+  const told = given(again.request({ subscribe: [at('foo/*')], initialVersions }))
+  assert.deepEqual([namesIn(told), told.removed], [[], [at('foo/2')]])
+  client.request({ unsubscribe: [at('foo/*')] })
+  set('foo/1', '3')
+  assert.equal(client.next(), undefined)
 })
 
 test('X-25: naming nothing of a type without legacy wildcard is no interest', () => {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import {
   decodeDeltaDiscoveryRequest,
   decodeDiscoveryRequest,
+  type Node,
 } from '../../../eds-server/src/xds/discovery-request.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
 import { PREFIX_BYTES } from '../../../eds-server/src/xds/message-reader.ts'
@@ -26,7 +27,12 @@ const node = fc.record({
   cluster: text,
   user_agent_name: text,
   user_agent_version: text,
-  metadata: fc.constant({ fields: [{ key: 'a', value: { string_value: 'b' } }] }),
+  metadata: fc.record({
+    fields: fc.tuple(
+      fc.constant({ key: 'zone', value: { list_value: { values: [{ number_value: 1 }] } } }),
+      text.map(string_value => ({ key: 'fleet', value: { string_value } })),
+    ),
+  }),
   extensions: fc.array(fc.record({ name: text, category: text }), { maxLength: 3 }),
 })
 
@@ -34,9 +40,25 @@ function present(value: Record<string, unknown>): object {
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined))
 }
 
-function nodeOf(value: { id: string; cluster: string; user_agent_name: string; user_agent_version: string }) {
+interface Sender {
+  id: string
+  cluster: string
+  user_agent_name: string
+  user_agent_version: string
+  metadata: { fields: [unknown, { value: { string_value: string } }] }
+}
+
+function nodeOf(value: Sender) {
   const { id, cluster, user_agent_name: userAgent, user_agent_version: userAgentVersion } = value
-  return { id, cluster, userAgent, userAgentVersion }
+  return { id, cluster, userAgent, userAgentVersion, fleet: value.metadata.fields[1].value.string_value }
+}
+
+/** The request with what its node's metadata says. */
+function read(request: { node: Node | undefined }) {
+  if (!request.node) return request
+  const { metadata, ...node } = request.node
+  assert.deepEqual([metadata?.('zone'), metadata?.('none')], [undefined, undefined])
+  return { ...request, node: { ...node, fleet: metadata?.('fleet') } }
 }
 
 test('a DiscoveryRequest that the library encodes is read as it was', () => {
@@ -52,7 +74,7 @@ test('a DiscoveryRequest that the library encodes is read as it was', () => {
         const fields = { version_info: version, node: sender, resource_names, type_url: type }
         const bytes = encodeSotw(present({ ...fields, response_nonce: nonce, error_detail: detail }))
         const expected = { version, names: resource_names, typeUrl: type, nonce, error: detail }
-        assert.deepEqual(decodeDiscoveryRequest(bytes, true), { ...expected, node: nodeOf(sender) })
+        assert.deepEqual(read(decodeDiscoveryRequest(bytes, true)), { ...expected, node: nodeOf(sender) })
         assert.deepEqual(decodeDiscoveryRequest(bytes, false), { ...expected, node: undefined })
       },
     ),
@@ -80,7 +102,7 @@ test('a DeltaDiscoveryRequest that the library encodes is read as it was', () =>
             error_detail: detail,
           }),
         )
-        assert.deepEqual(decodeDeltaDiscoveryRequest(bytes, true), {
+        assert.deepEqual(read(decodeDeltaDiscoveryRequest(bytes, true)), {
           node: nodeOf(sender),
           typeUrl: ENDPOINT.typeUrl,
           subscribe: add,

@@ -21,7 +21,7 @@ function counting(): Watcher & { changes: string[] } {
     node: '',
     cluster: '',
     changes,
-    changed: name => changes.push(name),
+    changed: names => changes.push(...names),
     released: () => undefined,
     ackedRevision: () => -1,
     pendingState: () => 'NOT_SENT',

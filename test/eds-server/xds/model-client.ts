@@ -8,14 +8,15 @@ import type {
   DiscoveryRequest,
 } from '../../../eds-server/src/xds/discovery-request.ts'
 import type { Response } from '../../../eds-server/src/xds/discovery-response.ts'
-import { type LinearCache, WILDCARD } from '../../../eds-server/src/xds/linear-cache.ts'
+import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
+import { WILDCARD } from '../../../eds-server/src/xds/resource-cache.ts'
 import { DeltaBench, REFUSED, SotwBench } from './watch-bench.ts'
 
 type Request = Partial<DiscoveryRequest> & Partial<DeltaDiscoveryRequest>
 type Reply = 'ack' | 'nack'
 
 export abstract class ModelClient {
-  protected readonly cache: LinearCache
+  cache: LinearCache
   #bench: SotwBench | DeltaBench | undefined
   /** What the client wants now. */
   protected names = new Set<string>()
@@ -101,11 +102,22 @@ export abstract class ModelClient {
     this.#toServer.push(this.firstRequest())
   }
 
+  /** Its group gets a cache of its own, which begins as a copy of the one before. */
+  move(): void {
+    this.cache = new LinearCache(this.cache.type, {}, this.cache)
+    this.#bench?.watch.move(this.cache)
+  }
+
   /** Lets everything under way arrive, accepted. */
   settle(): void {
     while (this.serverReads() || this.clientReads('ack')) assert.ok(this.#toServer.length < 1000)
     this.#flush()
     assert.equal(this.#toClient.length, 0, 'a response although nothing is due')
+  }
+
+  /** The newest revision of the name that the server takes for ACKed. */
+  ackedRevision(name: string): number {
+    return this.#bench?.watch.ackedRevision(name) ?? -1
   }
 
   /** What the client must have in the end. */

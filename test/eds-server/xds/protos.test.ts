@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { encoder, packageDefinition, streamingMethods } from '../../../eds-server/src/xds/protos.ts'
-import { RESOURCE_TYPES } from '../../../eds-server/src/xds/resource-type.ts'
+import { LB_ENDPOINT, RESOURCE_TYPES, VIRTUAL_HOST } from '../../../eds-server/src/xds/resource-type.ts'
 import { buildDescriptorSet, DESCRIPTOR_SETS } from '../../../scripts/protos.ts'
 
 for (const set of DESCRIPTOR_SETS) {
@@ -13,14 +13,14 @@ for (const set of DESCRIPTOR_SETS) {
 }
 
 test('every type has its discovery service, with the methods that its name promises (X-01)', () => {
-  const deltaOnly = 'envoy.service.route.v3.VirtualHostDiscoveryService'
+  const deltaOnly = [VIRTUAL_HOST, LB_ENDPOINT].map(type => type.discoveryService)
   for (const { discoveryService } of RESOURCE_TYPES) {
     const prefixes = streamingMethods(discoveryService)
       .map(({ name }) => (name.startsWith('Delta') ? 'Delta' : 'Stream'))
       .sort()
     assert.deepEqual(
       prefixes,
-      discoveryService === deltaOnly ? ['Delta'] : ['Delta', 'Stream'],
+      deltaOnly.includes(discoveryService) ? ['Delta'] : ['Delta', 'Stream'],
       discoveryService,
     )
   }

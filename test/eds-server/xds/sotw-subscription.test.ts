@@ -76,10 +76,38 @@ test('X-14: the view names the version that was ACKed and the one that was refus
   assert.equal(view.version, first.version)
   assert.deepEqual(view.nack, {
     version: second.version,
+    resources: ['a'],
     code: 3,
     message: 'no',
     at: '2026-01-01T00:00:00.000Z',
   })
+})
+
+test('F15: each resource says where it stands with the client', () => {
+  const cache = endpoints('a', 'b', 'c')
+  const client = new SotwBench(cache)
+  const state = (name: string) => client.watch.resourceStates().find(each => each.name === name)
+  assert.deepEqual(client.watch.resourceStates(), [])
+  client.watch.request({
+    node: undefined,
+    typeUrl: '',
+    nonce: '',
+    error: undefined,
+    version: '',
+    names: ['a', 'b', 'c', 'd'],
+  })
+  assert.equal(state('a')?.state, 'NOT_SENT')
+  const first = given(client.next())
+  assert.equal(state('a')?.state, 'STALE')
+  client.ack(first, ['a', 'b', 'c', 'd'])
+  const v1 = resource(ENDPOINT, 'a', 'v1').version
+  assert.deepEqual(state('a'), { name: 'a', version: v1, state: 'SYNCED' })
+  assert.deepEqual(state('d'), { name: 'd', version: '', state: 'NOT_SENT' })
+  const bad = resource(ENDPOINT, 'b', 'bad')
+  cache.set(bad)
+  client.nack(given(client.next()), ['a', 'b', 'c', 'd'])
+  assert.deepEqual(state('b'), { name: 'b', version: bad.version, state: 'NACKED', error: 'no' })
+  assert.equal(state('a')?.state, 'SYNCED')
 })
 
 test('X-15: after a NACK nothing is resent until there is a newer version', () => {

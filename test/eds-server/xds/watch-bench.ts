@@ -6,8 +6,8 @@ import type {
   DiscoveryRequest,
 } from '../../../eds-server/src/xds/discovery-request.ts'
 import type { Response } from '../../../eds-server/src/xds/discovery-response.ts'
-import type { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { createResource, type Resource } from '../../../eds-server/src/xds/resource.ts'
+import type { ResourceCache } from '../../../eds-server/src/xds/resource-cache.ts'
 import type { ResourceType } from '../../../eds-server/src/xds/resource-type.ts'
 import { SOTW } from '../../../eds-server/src/xds/sotw-stream.ts'
 import { Watch } from '../../../eds-server/src/xds/watch.ts'
@@ -30,7 +30,7 @@ export class SotwBench {
   readonly watch: Watch<DiscoveryRequest>
   #nonce = 0
 
-  constructor(cache: LinearCache) {
+  constructor(cache: ResourceCache) {
     this.watch = new Watch<DiscoveryRequest>(cache, OWNER, SOTW.subscribe)
   }
 
@@ -59,7 +59,7 @@ export class DeltaBench {
   readonly watch: Watch<DeltaDiscoveryRequest>
   #nonce = 0
 
-  constructor(cache: LinearCache) {
+  constructor(cache: ResourceCache) {
     this.watch = new Watch<DeltaDiscoveryRequest>(cache, OWNER, DELTA.subscribe)
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pino from 'pino'
 import { Admission } from '../../../eds-server/src/xds/admission.ts'
+import { ClientGates } from '../../../eds-server/src/xds/client-gate.ts'
 import { DELTA } from '../../../eds-server/src/xds/delta-stream.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
@@ -20,6 +21,7 @@ import {
 import { UNACKED_MS } from '../../../eds-server/src/xds/unacked.ts'
 import { XdsStream } from '../../../eds-server/src/xds/xds-stream.ts'
 import { cluster } from '../../conformance/resources.ts'
+import { fixedCaches } from '../../world/fixed-caches.ts'
 import { ManualClock } from '../../world/manual-clock.ts'
 import { resource } from './watch-bench.ts'
 
@@ -49,7 +51,8 @@ function bench({ implied, isDelta = false }: { implied?: string; isDelta?: boole
   const log: LogLine[] = []
   const events: string[] = []
   const context: StreamContext = {
-    caches: new Map(caches.map(cache => [cache.type.typeUrl, cache])),
+    groups: fixedCaches(...caches),
+    gates: new ClientGates(clock),
     encoder: new ResponseEncoder('me'),
     status: new NodeStatus(),
     admission: new Admission(clock),

@@ -1,0 +1,122 @@
+/**
+ * API resources on disk: one file each, written beside and renamed, so that at every moment a whole one is there.
+ * Readable by the owner alone: they may hold secrets.
+ */
+import { createHash } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { RollcallError } from '../errors.ts'
+import { type Admission, WRAPPER_TYPE_URL } from './admission.ts'
+import { documentOf } from './any-json.ts'
+import { unreadable } from './document-error.ts'
+import { isObject } from './json-tree.ts'
+import { keyOfPlaced, type Placed } from './placed.ts'
+
+/** Where API resources outlive the process. */
+export interface ApiStore {
+  /** What is stored, and the files that no longer can be used, by name. */
+  load(admission: Admission): { placed: Placed[]; errors: Map<string, RollcallError> }
+  /** On disk once it returns. Throws ROLLCALL_STORE_UNAVAILABLE; then nothing has changed. */
+  write(placed: Placed): void
+  remove(placed: Placed): void
+}
+
+/** `--data-dir none`: nothing outlives the process. */
+export const memoryApiStore: ApiStore = {
+  load: () => ({ placed: [], errors: new Map() }),
+  write() {
+    // The resource store's own memory is all there is.
+  },
+  remove() {
+    // As above.
+  },
+}
+
+export const API_SOURCE = 'API'
+
+export class ApiFiles implements ApiStore {
+  readonly #folder: string
+
+  /** Throws ROLLCALL_STORE_UNAVAILABLE when the folder cannot be made. */
+  constructor(folder: string) {
+    this.#folder = folder
+    storing(() => mkdirSync(folder, { recursive: true, mode: 0o700 }))
+  }
+
+  load(admission: Admission): { placed: Placed[]; errors: Map<string, RollcallError> } {
+    const placed: Placed[] = []
+    const errors = new Map<string, RollcallError>()
+    for (const file of readdirSync(this.#folder).sort()) {
+      if (!file.endsWith('.json')) continue
+      try {
+        placed.push(this.#read(file, admission))
+      } catch (error) {
+        errors.set(file, error instanceof RollcallError ? error : unreadable(file, error))
+      }
+    }
+    return { placed, errors }
+  }
+
+  write(placed: Placed): void {
+    const { group, resource } = placed
+    const document = {
+      '@type': WRAPPER_TYPE_URL,
+      name: resource.name,
+      resource: documentOf(resource.resource),
+    }
+    const path = this.#pathOf(placed)
+    storing(() => {
+      synced(`${path}.tmp`, 'w', file => writeSync(file, `${JSON.stringify({ group, document })}\n`))
+      renameSync(`${path}.tmp`, path)
+      synced(this.#folder, 'r', () => undefined)
+    })
+  }
+
+  remove(placed: Placed): void {
+    storing(() => {
+      rmSync(this.#pathOf(placed), { force: true })
+      synced(this.#folder, 'r', () => undefined)
+    })
+  }
+
+  #read(file: string, admission: Admission): Placed {
+    const content: unknown = JSON.parse(readFileSync(join(this.#folder, file), 'utf8'))
+    const { group, document } = isObject(content) ? content : {}
+    const resource = admission.json(document, file)
+    return { group: typeof group === 'string' ? group : '', resource, source: API_SOURCE }
+  }
+
+  /** Names may be any text, and are never part of a path (F57). */
+  #pathOf(placed: Placed): string {
+    return join(this.#folder, `${createHash('sha256').update(keyOfPlaced(placed)).digest('hex')}.json`)
+  }
+}
+
+function synced(path: string, flags: string, write: (file: number) => unknown): void {
+  const file = openSync(path, flags, 0o600)
+  try {
+    write(file)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function storing<Result>(work: () => Result): Result {
+  try {
+    return work()
+  } catch (cause) {
+    const message = `resources cannot be written to disk: ${(cause as Error).message}`
+    throw new RollcallError('ROLLCALL_STORE_UNAVAILABLE', message, { cause })
+  }
+}
