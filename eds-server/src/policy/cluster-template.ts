@@ -37,7 +37,7 @@ export function clusterOf(service: string, rule: ServiceRule): Fields {
       consecutive_local_origin_failure: 3,
     },
     circuit_breakers: {
-      thresholds: [{ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 10 } }],
+      thresholds: [{ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 1000 } }],
     },
     ...subsets(rule),
     ...protocol(rule),
