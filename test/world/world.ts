@@ -23,6 +23,7 @@ import {
 import { until, within } from '../../scripts/processes/until.ts'
 import {
   type Bootstrap,
+  type BootstrapChange,
   bootstrapWith,
   type ControlPlaneBootstrap,
   controlPlaneBootstrapWith,
@@ -39,6 +40,8 @@ export interface WorldEnvoyOptions {
   /** Of a bootstrap that asks over REST, instead of what it ships with. */
   refreshDelay?: string
   requestTimeout?: string
+  /** Of the bootstrap. */
+  change?: BootstrapChange | undefined
 }
 
 export interface FedEnvoyOptions {
@@ -96,10 +99,9 @@ export class World implements AsyncDisposable {
   }
 
   async startEnvoy(options: WorldEnvoyOptions): Promise<WorldEnvoy> {
-    const { bootstrap = 'eds-grpc.yaml', registry, nodeId, serving, refreshDelay, requestTimeout } = options
+    const { bootstrap = 'eds-grpc.yaml', registry, serving, ...changes } = options
     const serverPort = isRest(bootstrap) ? registry.httpPort : registry.grpcPort
-    const changes = { serverPort, nodeId, refreshDelay, requestTimeout }
-    const envoy = await this.#startEnvoy(bootstrapWith(bootstrap, changes), serving)
+    const envoy = await this.#startEnvoy(bootstrapWith(bootstrap, { serverPort, ...changes }), serving)
     return new WorldEnvoy(envoy, await envoy.admin.listenerPort())
   }
 
