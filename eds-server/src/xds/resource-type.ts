@@ -1,5 +1,6 @@
 /** What differs between xDS resource types, as properties: no branch on a type URL anywhere else. */
 import { assignmentNameOf } from './cluster-message.ts'
+import { isApiListener } from './listener-message.ts'
 
 export interface ResourceType {
   readonly typeUrl: string
@@ -23,6 +24,8 @@ export interface ResourceType {
   readonly isRemovedLast: boolean
   /** Secrets: only for clients that nobody can overhear (F62), and never shown (F66). */
   readonly isConfidential: boolean
+  /** Whether this encoded message is only for clients that ask for it by name. */
+  readonly isOnDemand: (message: Uint8Array) => boolean
 }
 
 export interface Awaited {
@@ -46,6 +49,7 @@ function resourceType(message: string, service: string, properties: Properties =
     refersToClusters: false,
     isRemovedLast: false,
     isConfidential: false,
+    isOnDemand: () => false,
     ...properties,
   }
 }
@@ -82,7 +86,8 @@ export const LB_ENDPOINT: ResourceType = resourceType(
 export const LISTENER: ResourceType = resourceType(
   'envoy.config.listener.v3.Listener',
   'listener.v3.ListenerDiscoveryService',
-  { ...FULL_STATE, ...TO_CLUSTERS, restName: 'listeners' },
+  // Envoy, which asks for every listener, refuses those of gRPC clients; they ask by name.
+  { ...FULL_STATE, ...TO_CLUSTERS, restName: 'listeners', isOnDemand: isApiListener },
 )
 export const ROUTE: ResourceType = resourceType(
   'envoy.config.route.v3.RouteConfiguration',

@@ -14,6 +14,8 @@ export interface Resource {
   readonly any: Buffer
   /** It holds a secret: it is not shown, and neither are words of others that may quote it (F66). */
   readonly isConfidential: boolean
+  /** Only for clients that ask for it by name: those that ask for everything are not told of it. */
+  readonly isOnDemand: boolean
 }
 
 /** Wraps an encoded message of the given type as a resource. */
@@ -24,7 +26,7 @@ export function createResource(
   isConfidential: boolean = type.isConfidential,
 ): Resource {
   const any = Buffer.concat([stringField(1, type.typeUrl), bytesField(2, message)])
-  return { name, version: digest(message), any, isConfidential }
+  return { name, version: digest(message), any, isConfidential, isOnDemand: type.isOnDemand(message) }
 }
 
 /** The version of a set of resources, which does not depend on their order. One resource: its own version. */

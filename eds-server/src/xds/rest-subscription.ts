@@ -222,7 +222,9 @@ export class RestSubscription implements Watcher, Member {
   }
 
   #status(typeUrl: string): TypeStatus {
-    const names = this.#names.includes(WILDCARD) ? [...this.#cache.names()] : this.#names
+    // What is told on demand only is not among everything.
+    const all = (): string[] => [...this.#cache.names()].filter(name => !this.#cache.get(name)?.isOnDemand)
+    const names = this.#names.includes(WILDCARD) ? all() : this.#names
     const resources = names.map(name => {
       const resource = this.#cache.get(name) ?? this.#cache.placeholder(name)
       const state = this.#hasNewest(name) ? 'SYNCED' : this.pendingState()

@@ -29,7 +29,6 @@ export class XdsStream<Request extends CommonRequest>
   readonly #protocol: Protocol<Request>
   readonly #transport: Transport
   readonly #context: StreamContext
-  /** Undefined on an aggregated stream, where each request names its type. */
   readonly #impliedTypeUrl: string | undefined
   readonly #isAggregated: boolean
   readonly #watches: StreamWatches<Request>
