@@ -140,6 +140,23 @@ describe('client status (X-64)', () => {
     assert.deepEqual(await matched({ node_metadatas: [meta('constructor', { present_match: true })] }), [])
   })
 
+  test('metadata that nobody can read spoils no answer', async () => {
+    await using server = await TestedServer.start()
+    await put(server, clusterNamed('a'))
+    using client = new RawClient(server.grpcPort)
+    const fields = [{ key: 'n', value: { number_value: Number.NaN } }]
+    await asks(client, server, 'odd', fields).next()
+    await asks(client, server, 'even', [{ key: 'n', value: { number_value: 1 } }]).next()
+    const { status, text, body } = await server.call('POST', '/v3/discovery:client_status', {})
+    assert.equal(status, 200, text)
+    const metadata = body.config.map(({ node }: Config) => [node.id, node.metadata])
+    assert.deepEqual(metadata.sort(), [
+      ['even', { n: 1 }],
+      ['odd', undefined],
+    ])
+    assert.deepEqual(idsIn(await statusOf(server, {})), ['even', 'odd'])
+  })
+
   test('what is not understood is refused by its path, over gRPC and REST alike', async () => {
     await using server = await TestedServer.start()
     using client = await ResourcesClient.connect(server.grpcPort, SERVICE)

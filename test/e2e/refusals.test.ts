@@ -1,6 +1,8 @@
 /** What a real Envoy refuses is named wherever an operator looks, and harms nothing else. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { until } from '../../scripts/processes/until.ts'
 import { clusterNamed } from '../eds-server/resources/documents.ts'
@@ -87,9 +89,13 @@ describe('what an Envoy refuses is named', () => {
           assert.deepEqual([generic.config_status, generic.error_state.details], [ERROR, nack.message])
           const metrics = await call(`${registry.url}/metrics`)
           assert.match(metrics, /rollcall_xds_nacks_total\{type_url="[^"]*\.Listener"\} 1/)
-          const lines = registry.child.tail(1000).split('\n')
-          const logged = lines.filter(line => line.startsWith('{')).map(line => JSON.parse(line))
-          const line = logged.find(({ msg }) => msg === 'NACK')
+          const line = await until('the log has it', () =>
+            readFileSync(join(world.folder, 'registry-1.log'), 'utf8')
+              .split('\n')
+              .filter(text => text.startsWith('{'))
+              .map(text => JSON.parse(text))
+              .find(({ msg }) => msg === 'NACK'),
+          )
           assert.deepEqual([line.node, line.typeUrl, line.message], ['test-id', LISTENER, nack.message])
           assert.ok(line.names.includes('bad'))
 

@@ -1,15 +1,10 @@
 /** `ClientStatusDiscoveryService` over gRPC and as JSON (X-64). */
 
 import { type DescMessage, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
-import {
-  Metadata,
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  type sendUnaryData,
-} from '@grpc/grpc-js'
+import type { ServerDuplexStream, ServerUnaryCall, ServiceDefinition, sendUnaryData } from '@grpc/grpc-js'
 import { RollcallError } from '../errors.ts'
 import { type ClientStatusRequest, clientStatus, decodeRequest } from './client-status.ts'
+import { statusOf } from './grpc-status.ts'
 import { messageRegistry } from './message-registry.ts'
 import type { ClientStatus } from './node-status.ts'
 import { packageDefinition } from './protos.ts'
@@ -22,11 +17,6 @@ const GRPC_BYTES_MAX = 16 * 1024 * 1024
 const JSON_BYTES_MAX = 4 * 1024 * 1024
 
 type Clients = () => Iterable<ClientStatus>
-interface Status {
-  readonly code: number
-  readonly details: string
-  readonly metadata: Metadata
-}
 
 /** The request as JSON in, the answer as JSON text out. Throws RollcallErrors. */
 export function clientStatusJson(clients: Clients): (body: unknown) => string {
@@ -42,16 +32,12 @@ export function clientStatusJson(clients: Clients): (body: unknown) => string {
 
 export function clientStatusService(clients: Clients, failed: (error: unknown) => void): SideService {
   const answer = (request: ClientStatusRequest): Buffer => clientStatus(clients(), request, GRPC_BYTES_MAX)
-  const statusOf = (error: unknown): Status => {
-    if (!(error instanceof RollcallError)) failed(error)
-    return asStatus(error)
-  }
   const implementation = {
     FetchClientStatus(call: ServerUnaryCall<ClientStatusRequest, Buffer>, callback: sendUnaryData<Buffer>) {
       try {
         callback(null, answer(call.request))
       } catch (error) {
-        callback(statusOf(error))
+        callback(statusOf(error, failed))
       }
     },
     StreamClientStatus(call: ServerDuplexStream<ClientStatusRequest, Buffer>) {
@@ -61,7 +47,7 @@ export function clientStatusService(clients: Clients, failed: (error: unknown) =
         try {
           call.write(answer(request), () => call.resume())
         } catch (error) {
-          call.emit('error', statusOf(error))
+          call.emit('error', statusOf(error, failed))
         }
       })
       call.on('end', () => call.end())
@@ -79,16 +65,6 @@ function definitionOf(): ServiceDefinition {
     { ...method, responseSerialize: (bytes: Buffer) => bytes },
   ])
   return Object.fromEntries(methods)
-}
-
-function asStatus(error: unknown): Status {
-  const known =
-    error instanceof RollcallError
-      ? error
-      : new RollcallError('ROLLCALL_INTERNAL', 'the server failed; its log says how')
-  const metadata = new Metadata()
-  metadata.set('rollcall-code', known.code)
-  return { code: known.grpcStatus, details: `${known.code}: ${known.message}`, metadata }
 }
 
 function parsed(body: unknown): ClientStatusRequest {

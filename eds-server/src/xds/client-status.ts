@@ -3,7 +3,7 @@
  * already and bounded in size: a fleet's whole configuration does not fit into one message.
  */
 import { RollcallError } from '../errors.ts'
-import { type NodeMatcher, nodeTest } from './node-matcher.ts'
+import { metadataOf, type NodeMatcher, nodeTest } from './node-matcher.ts'
 import type { ClientStatus, Nack, ObservedNode, ResourceStatus } from './node-status.ts'
 import { decoder } from './protos.ts'
 import { bytesField, fieldHeader, stringField, uintField } from './wire.ts'
@@ -95,17 +95,14 @@ function failure({ message, at }: Nack, version: string): Buffer {
   ])
 }
 
-function nodeOf({
-  id,
-  cluster,
-  userAgent = '',
-  userAgentVersion = '',
-  metadataStruct,
-}: ObservedNode): Buffer {
+function nodeOf(node: ObservedNode): Buffer {
+  const { id, cluster, userAgent = '', userAgentVersion = '', metadataStruct } = node
+  // What one client sends must not make the answer unreadable for all.
+  const metadata = metadataOf(node) === undefined ? undefined : metadataStruct
   return Buffer.concat([
     stringField(NODE.ID, id),
     stringField(NODE.CLUSTER, cluster),
-    ...(metadataStruct ? [bytesField(NODE.METADATA, metadataStruct)] : []),
+    ...(metadata ? [bytesField(NODE.METADATA, metadata)] : []),
     stringField(NODE.USER_AGENT, userAgent),
     stringField(NODE.USER_AGENT_VERSION, userAgentVersion),
   ])

@@ -132,12 +132,13 @@ function valueAt(metadata: unknown, keys: readonly string[]): unknown {
   return value
 }
 
-function metadataOf({ metadataStruct }: ObservedNode): unknown {
+/** As JSON; undefined where there is none that can be read. */
+export function metadataOf({ metadataStruct }: ObservedNode): unknown {
   if (!metadataStruct) return undefined
   try {
     return toJson(StructSchema, fromBinary(StructSchema, metadataStruct))
   } catch (error) {
-    // The client may send anything: what cannot be read matches nothing.
+    // The client may send anything: what cannot be read matches nothing, and is passed on to nobody.
     if (error instanceof Error) return undefined
     throw error
   }
