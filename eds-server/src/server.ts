@@ -10,6 +10,7 @@ import { Delivery } from './endpoints/delivery.ts'
 import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import type { Discovery, HttpApp, Readiness } from './http/context.ts'
+import { LISTEN_BACKLOG } from './listen-backlog.ts'
 import { Metrics } from './metrics.ts'
 import { openData } from './open-data.ts'
 import type { Registry } from './registry/registry.ts'
@@ -143,7 +144,7 @@ function readinessOf(registry: Registry, resources: Resources, policy: ServedPol
 
 async function listen(app: HttpApp, host: string, port: number): Promise<number> {
   try {
-    await app.listen({ host, port })
+    await app.listen({ host, port, backlog: LISTEN_BACKLOG })
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
     const message = `the HTTP port ${port} of ${host} is already in use`

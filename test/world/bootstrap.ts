@@ -26,6 +26,8 @@ export type Bootstrap = (typeof BOOTSTRAPS)[number]
 /** Those that get everything from the control plane; they have no listener or cluster of their own. */
 export const CONTROL_PLANE_BOOTSTRAPS = ['control-plane.yaml', 'control-plane-delta.yaml'] as const
 
+export type ControlPlaneBootstrap = (typeof CONTROL_PLANE_BOOTSTRAPS)[number]
+
 /** The ways of asking for endpoints; the other bootstraps vary the cluster. */
 export const EDS_FORMS: readonly Bootstrap[] = BOOTSTRAPS.slice(0, 5)
 
@@ -64,36 +66,59 @@ export async function validated(path: string): Promise<string> {
   return stdout
 }
 
+const PORT = ['address', 'socket_address', 'port_value'] as const
+const FIRST_ENDPOINT = ['load_assignment', 'endpoints', 0, 'lb_endpoints', 0, 'endpoint'] as const
+
+type Path = readonly (string | number)[]
+
+/** A shipped bootstrap in which values are replaced that must be what they are expected to be. */
+class Changed {
+  readonly document: ReturnType<typeof parseDocument>
+  readonly #name: string
+
+  constructor(name: string) {
+    this.#name = name
+    this.document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
+  }
+
+  replace(path: Path, expected: unknown, value: unknown): void {
+    // A replacement that hits nothing would leave two Envoys on one port, or testing something else.
+    const found = this.document.getIn(path)
+    if (found !== expected) throw new Error(`${this.#name}: ${path.join('.')} is ${found}, not ${expected}`)
+    this.document.setIn(path, value)
+  }
+
+  toString(): string {
+    return this.document.toString()
+  }
+}
+
 /** The text of a shipped bootstrap with other ports. */
 export function bootstrapWith(
   name: Bootstrap,
   { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout, change }: BootstrapChanges,
 ): string {
-  const document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
-  const replace = (path: readonly (string | number)[], expected: unknown, value: unknown): void => {
-    // A replacement that hits nothing would leave two Envoys on one port, or testing something else.
-    const found = document.getIn(path)
-    if (found !== expected) throw new Error(`${name}: ${path.join('.')} is ${found}, not ${expected}`)
-    document.setIn(path, value)
-  }
-  const port = ['address', 'socket_address', 'port_value'] as const
-  replace(['admin', ...port], 9901, 0)
-  replace(['static_resources', 'listeners', 0, ...port], 10000, listenerPort)
-  const server = [
-    'static_resources',
-    'clusters',
-    1,
-    'load_assignment',
-    'endpoints',
-    0,
-    'lb_endpoints',
-    0,
-  ] as const
-  replace([...server, 'endpoint', ...port], isRest(name) ? 5000 : 8080, serverPort)
-  const source = ['static_resources', 'clusters', 0, 'eds_cluster_config', 'eds_config', 'api_config_source']
-  if (refreshDelay !== undefined) replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
-  if (requestTimeout !== undefined) replace([...source, 'request_timeout'], '15s', requestTimeout)
-  if (nodeId !== undefined) replace(['node', 'id'], 'test-id', nodeId)
-  change?.(document)
-  return document.toString()
+  const file = new Changed(name)
+  const clusters = ['static_resources', 'clusters'] as const
+  file.replace(['admin', ...PORT], 9901, 0)
+  file.replace(['static_resources', 'listeners', 0, ...PORT], 10000, listenerPort)
+  file.replace([...clusters, 1, ...FIRST_ENDPOINT, ...PORT], isRest(name) ? 5000 : 8080, serverPort)
+  const source = [...clusters, 0, 'eds_cluster_config', 'eds_config', 'api_config_source']
+  if (refreshDelay !== undefined) file.replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
+  if (requestTimeout !== undefined) file.replace([...source, 'request_timeout'], '15s', requestTimeout)
+  if (nodeId !== undefined) file.replace(['node', 'id'], 'test-id', nodeId)
+  change?.(file.document)
+  return file.toString()
+}
+
+/** The same of a bootstrap that gets everything from the control plane. */
+export function controlPlaneBootstrapWith(
+  name: ControlPlaneBootstrap,
+  { serverPort, nodeId }: Pick<BootstrapChanges, 'serverPort' | 'nodeId'>,
+): string {
+  const file = new Changed(name)
+  file.replace(['admin', ...PORT], 19000, 0)
+  file.replace(['static_resources', 'clusters', 0, ...FIRST_ENDPOINT, ...PORT], 8080, serverPort)
+  if (nodeId !== undefined) file.replace(['node', 'id'], 'test-id', nodeId)
+  return file.toString()
 }

@@ -20,8 +20,15 @@ import {
   type Upstream,
   type UpstreamOptions,
 } from '../../scripts/processes/programs.ts'
-import { within } from '../../scripts/processes/until.ts'
-import { type Bootstrap, type BootstrapChange, bootstrapWith, isRest } from './bootstrap.ts'
+import { until, within } from '../../scripts/processes/until.ts'
+import {
+  type Bootstrap,
+  type BootstrapChange,
+  bootstrapWith,
+  type ControlPlaneBootstrap,
+  controlPlaneBootstrapWith,
+  isRest,
+} from './bootstrap.ts'
 
 export interface WorldEnvoyOptions {
   /** A file of envoy/. Default `eds-grpc.yaml`. */
@@ -35,6 +42,14 @@ export interface WorldEnvoyOptions {
   requestTimeout?: string
   /** Of the bootstrap. */
   change?: BootstrapChange | undefined
+}
+
+export interface FedEnvoyOptions {
+  bootstrap?: ControlPlaneBootstrap
+  registry: { grpcPort: number }
+  nodeId?: string
+  /** The one that takes the traffic. */
+  listener: string
 }
 
 /** An Envoy and where it takes traffic. */
@@ -86,14 +101,21 @@ export class World implements AsyncDisposable {
   async startEnvoy(options: WorldEnvoyOptions): Promise<WorldEnvoy> {
     const { bootstrap = 'eds-grpc.yaml', registry, serving, ...changes } = options
     const serverPort = isRest(bootstrap) ? registry.httpPort : registry.grpcPort
-    const name = this.#name('envoy')
-    const file = join(this.folder, `${name}.yaml`)
-    writeFileSync(file, bootstrapWith(bootstrap, { serverPort, ...changes }))
-    const adminAddressPath = join(this.folder, `${name}.admin`)
-    const envoy = await this.#own(
-      startEnvoy({ name, bootstrap: file, adminAddressPath, serving, logFolder: this.folder }),
-    )
+    const envoy = await this.#startEnvoy(bootstrapWith(bootstrap, { serverPort, ...changes }), serving)
     return new WorldEnvoy(envoy, await envoy.admin.listenerPort())
+  }
+
+  /** An Envoy that gets everything from the control plane; resolves once it has the listener of that name. */
+  async startFedEnvoy({
+    bootstrap = 'control-plane.yaml',
+    registry,
+    nodeId,
+    listener,
+  }: FedEnvoyOptions): Promise<WorldEnvoy> {
+    const changes = { serverPort: registry.grpcPort, nodeId }
+    const envoy = await this.#startEnvoy(controlPlaneBootstrapWith(bootstrap, changes), true)
+    const port = await until(`Envoy has the listener ${listener}`, () => envoy.admin.listenerPort(listener))
+    return new WorldEnvoy(envoy, port)
   }
 
   async startLoad(options: LoadOptions): Promise<Load> {
@@ -121,6 +143,16 @@ export class World implements AsyncDisposable {
     this.#isOver = true
     await Promise.all(this.#owned.map(owned => owned[Symbol.asyncDispose]()))
     rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  async #startEnvoy(bootstrap: string, serving: boolean | undefined): Promise<Envoy> {
+    const name = this.#name('envoy')
+    const file = join(this.folder, `${name}.yaml`)
+    writeFileSync(file, bootstrap)
+    const adminAddressPath = join(this.folder, `${name}.admin`)
+    return await this.#own(
+      startEnvoy({ name, bootstrap: file, adminAddressPath, serving, logFolder: this.folder }),
+    )
   }
 
   /** Counted when asked for, since several may be starting at a time. */

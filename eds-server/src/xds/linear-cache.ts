@@ -79,7 +79,7 @@ export class LinearCache implements ResourceCache {
   all(): ResourceSet {
     if (!this.#all) {
       const names = [...this.#entries.keys()].sort()
-      const resources = names.flatMap(name => this.get(name) ?? [])
+      const resources = names.flatMap(name => this.get(name) ?? []).filter(({ isOnDemand }) => !isOnDemand)
       this.#all = { version: versionOf(resources), resources }
     }
     return this.#all

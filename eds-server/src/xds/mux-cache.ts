@@ -44,7 +44,8 @@ export class MuxCache implements ResourceCache {
   all(): ResourceSet {
     const of = [this.#upper.all(), this.#lower.all()] as const
     if (this.#all?.of[0] !== of[0] || this.#all.of[1] !== of[1]) {
-      const resources = [...this.names()].sort().flatMap(name => this.get(name) ?? [])
+      const all = [...this.names()].sort().flatMap(name => this.get(name) ?? [])
+      const resources = all.filter(({ isOnDemand }) => !isOnDemand)
       this.#all = { of, set: { version: versionOf(resources), resources } }
     }
     return this.#all.set

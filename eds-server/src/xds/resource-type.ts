@@ -1,5 +1,6 @@
 /** What differs between xDS resource types, as properties: no branch on a type URL anywhere else. */
 import { assignmentNameOf } from './cluster-message.ts'
+import { isApiListener } from './listener-message.ts'
 
 export interface ResourceType {
   readonly typeUrl: string
@@ -21,6 +22,8 @@ export interface ResourceType {
   readonly refersToClusters: boolean
   /** May be in use by resources of other types, so it is removed after they have changed. */
   readonly isRemovedLast: boolean
+  /** Whether this encoded message is only for clients that ask for it by name. */
+  readonly isOnDemand: (message: Uint8Array) => boolean
 }
 
 export interface Awaited {
@@ -43,6 +46,7 @@ function resourceType(message: string, service: string, properties: Properties =
     refersToOthers: false,
     refersToClusters: false,
     isRemovedLast: false,
+    isOnDemand: () => false,
     ...properties,
   }
 }
@@ -79,7 +83,8 @@ export const LB_ENDPOINT: ResourceType = resourceType(
 export const LISTENER: ResourceType = resourceType(
   'envoy.config.listener.v3.Listener',
   'listener.v3.ListenerDiscoveryService',
-  { ...FULL_STATE, ...TO_CLUSTERS, restName: 'listeners' },
+  // Envoy, which asks for every listener, refuses those of gRPC clients; they ask by name.
+  { ...FULL_STATE, ...TO_CLUSTERS, restName: 'listeners', isOnDemand: isApiListener },
 )
 export const ROUTE: ResourceType = resourceType(
   'envoy.config.route.v3.RouteConfiguration',

@@ -12,12 +12,14 @@ export interface Resource {
   readonly version: string
   /** The encoded `google.protobuf.Any` that holds the message. */
   readonly any: Buffer
+  /** Only for clients that ask for it by name: those that ask for everything are not told of it. */
+  readonly isOnDemand: boolean
 }
 
 /** Wraps an encoded message of the given type as a resource. */
 export function createResource(type: ResourceType, name: string, message: Uint8Array): Resource {
   const any = Buffer.concat([stringField(1, type.typeUrl), bytesField(2, message)])
-  return { name, version: digest(message), any }
+  return { name, version: digest(message), any, isOnDemand: type.isOnDemand(message) }
 }
 
 /** The version of a set of resources, which does not depend on their order. One resource: its own version. */

@@ -82,7 +82,7 @@ export abstract class Subscription<Request> {
 
   /** Tells the name again, although it did not change; but nothing that the client refused. */
   resend(name: string): void {
-    const resource = this.source.get(name) ?? this.substitute(name)
+    const resource = this.find(name) ?? this.substitute(name)
     if (this.covers(name) && resource && !this.#refuses(name)) this.need(name)
   }
 
@@ -127,9 +127,9 @@ export abstract class Subscription<Request> {
 
   /** Every resource that is subscribed or that the client may still have, each once. */
   *states(): Generator<ResourceState> {
-    const covered = Array.from(this.source.names()).filter(name => this.covers(name))
+    const covered = Array.from(this.source.names()).filter(name => this.covers(name) && this.find(name))
     for (const name of new Set([...covered, ...this.#names, ...this.ledger.names()])) {
-      const version = (this.source.get(name) ?? this.substitute(name))?.version ?? ''
+      const version = (this.find(name) ?? this.substitute(name))?.version ?? ''
       const isSynced = this.ledger.isAccepted(name) && (this.ledger.versionOf(name) ?? '') === version
       yield { name, version, state: isSynced ? 'SYNCED' : this.pendingState(name) }
     }
@@ -143,6 +143,12 @@ export abstract class Subscription<Request> {
     return isTold ? 'STALE' : 'NOT_SENT'
   }
 
+  /** The resource as far as this client is to have it. */
+  protected find(name: string): Resource | undefined {
+    const resource = this.source.get(name)
+    return resource?.isOnDemand && !this.#names.has(name) ? undefined : resource
+  }
+
   protected subscribe(name: string): void {
     this.ledger.uncover()
     if (name !== WILDCARD) {
@@ -154,7 +160,7 @@ export abstract class Subscription<Request> {
     } else if (!this.#isWildcard) {
       this.#isWildcard = true
       this.#interest.watch(WILDCARD)
-      for (const each of this.source.names()) this.need(each)
+      for (const each of this.source.names()) if (this.find(each)) this.need(each)
     }
   }
 
@@ -191,7 +197,7 @@ export abstract class Subscription<Request> {
     for (const name of this.dirty) {
       if (this.source.isHeld(name, this.shownVersion(name))) continue
       const isForced = this.forced.has(name)
-      const resource = this.source.get(name) ?? (isForced ? this.substitute(name) : undefined)
+      const resource = this.find(name) ?? (isForced ? this.substitute(name) : undefined)
       if (resource && (isForced || this.differs(name))) {
         bytes += resource.any.length
         if (bytes > RESPONSE_BYTES && resources.length > 0) break
@@ -207,7 +213,7 @@ export abstract class Subscription<Request> {
 
   /** Whether the client was told something else of the name than what is true now. */
   protected differs(name: string): boolean {
-    return this.ledger.versionOf(name) !== this.source.get(name)?.version
+    return this.ledger.versionOf(name) !== this.find(name)?.version
   }
 
   protected settle(nonce: string, error: RequestError | undefined): Verdict | undefined {
@@ -240,7 +246,7 @@ export abstract class Subscription<Request> {
 
   #refuses(name: string): boolean {
     if (!this.ledger.isRejected(name)) return false
-    const current = this.source.get(name) ?? this.substitute(name)
+    const current = this.find(name) ?? this.substitute(name)
     // That something is gone has no content that could be refused.
     return current !== undefined && this.ledger.versionOf(name) === current.version
   }

@@ -366,3 +366,21 @@ test('X-57: responses are cut between resources before gRPC refuses them', () =>
   assert.deepEqual([first, second, third].map(namesIn), [['a'], ['b'], ['c']])
   assert.equal(client.ack(third, names), undefined)
 })
+
+const API_LISTENER = resource(LISTENER, 'for-grpc', '\x9a\x01\x00')
+
+test('X-24: an API listener is for those who ask for it by name, and not part of everything', () => {
+  const cache = new LinearCache(LISTENER)
+  cache.set(resource(LISTENER, 'front', ''))
+  cache.set(API_LISTENER)
+  const envoy = new SotwBench(cache)
+  const first = given(envoy.request({}))
+  assert.deepEqual(namesIn(first), ['front'])
+  const byName = new SotwBench(cache)
+  assert.deepEqual(namesIn(given(byName.request({ names: ['for-grpc'] }))), ['for-grpc'])
+  const both = new SotwBench(cache)
+  assert.deepEqual(namesIn(given(both.request({ names: ['*', 'for-grpc'] }))), ['for-grpc', 'front'])
+  assert.equal(envoy.ack(first, []), undefined)
+  cache.delete('for-grpc')
+  assert.equal(envoy.next(), undefined)
+})

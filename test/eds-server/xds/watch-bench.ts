@@ -23,7 +23,7 @@ export const REFUSED = { code: 3, message: 'no' }
 
 /** A resource whose content is the text. */
 export function resource(type: ResourceType, name: string, content: string): Resource {
-  return createResource(type, name, Buffer.from(content))
+  return createResource(type, name, Buffer.from(content, 'latin1'))
 }
 
 export class SotwBench {
