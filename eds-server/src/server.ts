@@ -79,6 +79,7 @@ export async function startServer(
   try {
     ports.push(await xds.listen(config.host, config.grpcPort))
     ports.push(await listen(app, config.host, config.httpPort))
+    registry.warmUp.reachable()
   } catch (error) {
     await stop()
     throw error

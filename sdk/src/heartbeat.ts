@@ -174,9 +174,8 @@ export class Heartbeat {
     const said = { status: isNews ? status : undefined, stalled: silentMs >= STALLED_AFTER_MS }
     // A lost answer must not cost the whole interval: three of those are the lease (F41). The patience for one is a
     // third of it. A registry that is merely slow has renewed the lease by then.
-    const { timeoutMs } = this.#limits(deadline)
     const patienceMs = Math.max(this.#intervalMs / 3, SHORTEST_CALL_MS)
-    await this.#client.heartbeat(lease, said, { timeoutMs: Math.min(timeoutMs, patienceMs) })
+    await this.#client.heartbeat(lease, said, this.#limits(deadline, patienceMs))
     if (status) this.#agreed = status
     if (this.#failures > 0) this.#owner.recovered(this.#client.url)
   }
@@ -195,9 +194,9 @@ export class Heartbeat {
   }
 
   /** What is left of this interval, shared among the registries so that each gets its try. */
-  #limits(deadline: number): { timeoutMs: number } {
+  #limits(deadline: number, mostMs = LONGEST_CALL_MS): { timeoutMs: number } {
     const leftMs = Math.max(1, deadline - performance.now())
-    return { timeoutMs: Math.min(leftMs, LONGEST_CALL_MS) / this.#client.count }
+    return { timeoutMs: Math.min(leftMs / this.#client.count, mostMs) }
   }
 }
 

@@ -136,8 +136,8 @@ async function wholeServiceDies(stage: Stage): Promise<Outcome> {
   const empty = Object.keys(report.errors).filter(text => text.includes('no healthy upstream'))
   if (empty.length > 0) broken.push(`Envoy had nobody to ask: ${empty.join(', ')}`)
   if (fewest === 0) broken.push('nobody stayed')
-  const kinds = Object.keys(report.errors).map(reasonIn)
-  const figures = [`fewest left ${fewest}, UNHEALTHY`, `"${kinds.join('", "')}"`]
+  const kinds = new Set(Object.keys(report.errors).map(reasonIn))
+  const figures = [`fewest left ${fewest}, UNHEALTHY`, `"${[...kinds].join('", "')}"`]
   figures.push(`serves after the registration: ${describeTimes(returnedMs)}`, traffic)
   return { measured: figures.join('; '), isMet: Math.max(...returnedMs) <= 1000, broken }
 }
