@@ -16,11 +16,12 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { RollcallError } from '../errors.ts'
-import { type Admission, WRAPPER_TYPE_URL } from './admission.ts'
+import type { Admission } from './admission.ts'
 import { documentOf } from './any-json.ts'
 import { unreadable } from './document-error.ts'
 import { isObject } from './json-tree.ts'
 import { keyOfPlaced, type Placed } from './placed.ts'
+import { ttlText, WRAPPER_TYPE_URL } from './wrapper.ts'
 
 /** Where API resources outlive the process. */
 export interface ApiStore {
@@ -69,9 +70,11 @@ export class ApiFiles implements ApiStore {
 
   write(placed: Placed): void {
     const { group, resource } = placed
+    const { ttlMs } = resource.resource
     const document = {
       '@type': WRAPPER_TYPE_URL,
       name: resource.name,
+      ...(ttlMs !== undefined && { ttl: ttlText(ttlMs) }),
       resource: documentOf(resource.resource),
     }
     const path = this.#pathOf(placed)

@@ -58,5 +58,6 @@ export function boundedNode(node: Node | undefined): Node {
     cluster: cut(node?.cluster),
     userAgent: cut(node?.userAgent),
     userAgentVersion: cut(node?.userAgentVersion),
+    features: node?.features ?? { ttl: false, wrapped: false },
   }
 }
