@@ -13,7 +13,7 @@ import { describeReport } from '../../scripts/processes/load-report.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { cluster } from '../conformance/resources.ts'
 import { Backend } from '../world/control-plane.ts'
-import { activeClusters, activeListeners, startDynamicEnvoy } from '../world/dynamic-envoy.ts'
+import { activeClusters, activeListeners } from '../world/dynamic-envoy.ts'
 import { answers, inSync, startDynamicScene } from '../world/dynamic-scene.ts'
 import { isConnected } from '../world/members.ts'
 import {
@@ -128,7 +128,11 @@ for (const { bootstrap, warming, switching, replaced } of FORMS) {
       const before = await world.startRegistry({ args: data })
       await before.child.stop('SIGTERM')
       const mute = await withholdEndpoints('x')
-      const envoy = await startDynamicEnvoy(world, bootstrap, { grpcPort: mute.port, serving: false })
+      const envoy = await world.startDynamicEnvoy({
+        registry: { grpcPort: mute.port },
+        bootstrap,
+        serving: false,
+      })
       await until('Envoy waits for the endpoints', mute.isAwaited)
       await mute.stop()
       const upstream = world.keep(await Backend.start('example'))

@@ -1,7 +1,7 @@
 /**
  * The process behind crowd.ts: many clients of aggregated discovery, each on a connection of its own, that ACK
- * everything and come back with a jittered pause as Envoy does (0.5 s, doubled up to 5 s). Says over IPC, when
- * asked, how many are in sync.
+ * everything. As the Envoys of envoy/ they give up a connection after 1 s and come back after a jittered pause (0.5 s,
+ * doubled up to 5 s). Says over IPC, when asked, how many are in sync.
  */
 import { type ClientHttp2Stream, connect } from 'node:http2'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,6 +12,7 @@ const [port, count, service] = process.argv.slice(2)
 const PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources'
 const BASE_MS = 500
 const LONGEST_MS = 5000
+const CONNECT_MS = 1000
 const encode = encoder('envoy.service.discovery.v3.DiscoveryRequest')
 const decode = decoder('envoy.service.discovery.v3.DiscoveryResponse') as (bytes: Buffer) => {
   version_info: string
@@ -34,7 +35,10 @@ function oneStream(node: string, state: { version: string }): Promise<boolean> {
     const session = connect(`http://127.0.0.1:${port}`)
     // The end of the session says all that matters here.
     session.on('error', () => undefined)
+    const late = setTimeout(() => session.destroy(), CONNECT_MS)
+    session.once('connect', () => clearTimeout(late))
     session.once('close', () => {
+      clearTimeout(late)
       if (isInSync) {
         progress.inSync -= 1
         progress.lost += 1

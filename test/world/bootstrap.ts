@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { parseDocument } from 'yaml'
+import { type Document, parseDocument } from 'yaml'
 import { findEnvoy } from '../../scripts/envoy-binary.mjs'
 import { ROOT } from '../../scripts/processes/programs.ts'
 
@@ -40,7 +40,12 @@ export interface BootstrapChanges {
   /** Of a bootstrap that asks over REST. */
   refreshDelay?: string | undefined
   requestTimeout?: string | undefined
+  /** Anything else: made last. */
+  change?: BootstrapChange | undefined
 }
+
+/** Edits a bootstrap in place. */
+export type BootstrapChange = (bootstrap: Document) => void
 
 /** True for a bootstrap that asks over REST. */
 export function isRest(name: Bootstrap): boolean {
@@ -61,58 +66,59 @@ export async function validated(path: string): Promise<string> {
   return stdout
 }
 
-type Replace = (path: readonly (string | number)[], expected: unknown, value: unknown) => void
-
 const PORT = ['address', 'socket_address', 'port_value'] as const
+const FIRST_ENDPOINT = ['load_assignment', 'endpoints', 0, 'lb_endpoints', 0, 'endpoint'] as const
+
+type Path = readonly (string | number)[]
+
+/** A shipped bootstrap in which values are replaced that must be what they are expected to be. */
+class Changed {
+  readonly document: ReturnType<typeof parseDocument>
+  readonly #name: string
+
+  constructor(name: string) {
+    this.#name = name
+    this.document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
+  }
+
+  replace(path: Path, expected: unknown, value: unknown): void {
+    // A replacement that hits nothing would leave two Envoys on one port, or testing something else.
+    const found = this.document.getIn(path)
+    if (found !== expected) throw new Error(`${this.#name}: ${path.join('.')} is ${found}, not ${expected}`)
+    this.document.setIn(path, value)
+  }
+
+  toString(): string {
+    return this.document.toString()
+  }
+}
 
 /** The text of a shipped bootstrap with other ports. */
 export function bootstrapWith(
   name: Bootstrap,
-  { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout }: BootstrapChanges,
+  { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout, change }: BootstrapChanges,
 ): string {
-  return changed(name, replace => {
-    replace(['admin', ...PORT], 9901, 0)
-    replace(['static_resources', 'listeners', 0, ...PORT], 10000, listenerPort)
-    replace(serverPath(1), isRest(name) ? 5000 : 8080, serverPort)
-    const source = [
-      'static_resources',
-      'clusters',
-      0,
-      'eds_cluster_config',
-      'eds_config',
-      'api_config_source',
-    ]
-    if (refreshDelay !== undefined) replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
-    if (requestTimeout !== undefined) replace([...source, 'request_timeout'], '15s', requestTimeout)
-    if (nodeId !== undefined) replace(['node', 'id'], 'test-id', nodeId)
-  })
+  const file = new Changed(name)
+  const clusters = ['static_resources', 'clusters'] as const
+  file.replace(['admin', ...PORT], 9901, 0)
+  file.replace(['static_resources', 'listeners', 0, ...PORT], 10000, listenerPort)
+  file.replace([...clusters, 1, ...FIRST_ENDPOINT, ...PORT], isRest(name) ? 5000 : 8080, serverPort)
+  const source = [...clusters, 0, 'eds_cluster_config', 'eds_config', 'api_config_source']
+  if (refreshDelay !== undefined) file.replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
+  if (requestTimeout !== undefined) file.replace([...source, 'request_timeout'], '15s', requestTimeout)
+  if (nodeId !== undefined) file.replace(['node', 'id'], 'test-id', nodeId)
+  change?.(file.document)
+  return file.toString()
 }
 
-/** The same for a bootstrap that has no listeners and clusters of its own. */
+/** The same of a bootstrap that gets everything from the control plane. */
 export function controlPlaneBootstrapWith(
   name: ControlPlaneBootstrap,
   { serverPort, nodeId }: Pick<BootstrapChanges, 'serverPort' | 'nodeId'>,
 ): string {
-  return changed(name, replace => {
-    replace(['admin', ...PORT], 19000, 0)
-    replace(serverPath(0), 8080, serverPort)
-    if (nodeId !== undefined) replace(['node', 'id'], 'test-id', nodeId)
-  })
-}
-
-/** Where the server's port is, by the place of its cluster. */
-function serverPath(cluster: number): (string | number)[] {
-  const assignment = ['static_resources', 'clusters', cluster, 'load_assignment']
-  return [...assignment, 'endpoints', 0, 'lb_endpoints', 0, 'endpoint', ...PORT]
-}
-
-function changed(name: string, change: (replace: Replace) => void): string {
-  const document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
-  change((path, expected, value) => {
-    // A replacement that hits nothing would leave two Envoys on one port, or testing something else.
-    const found = document.getIn(path)
-    if (found !== expected) throw new Error(`${name}: ${path.join('.')} is ${found}, not ${expected}`)
-    document.setIn(path, value)
-  })
-  return document.toString()
+  const file = new Changed(name)
+  file.replace(['admin', ...PORT], 19000, 0)
+  file.replace(['static_resources', 'clusters', 0, ...FIRST_ENDPOINT, ...PORT], 8080, serverPort)
+  if (nodeId !== undefined) file.replace(['node', 'id'], 'test-id', nodeId)
+  return file.toString()
 }

@@ -3,7 +3,6 @@ import type { EdsServer, Envoy } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
 import type { ControlPlaneBootstrap } from './bootstrap.ts'
 import { Backend } from './control-plane.ts'
-import { startDynamicEnvoy } from './dynamic-envoy.ts'
 import { get } from './front.ts'
 import { sampleResources } from './resource-files.ts'
 import { freePort, type World } from './world.ts'
@@ -28,7 +27,7 @@ export async function startDynamicScene(
   const port = await freePort()
   const directory = sampleResources(world.folder, { listenerPort: port, upstreamPort: upstream.port })
   const registry = await world.startRegistry({ args: ['--resources', directory, ...args] })
-  const envoy = await startDynamicEnvoy(world, bootstrap, registry)
+  const envoy = await world.startDynamicEnvoy({ registry, bootstrap })
   const url = `http://127.0.0.1:${port}/`
   await answers(url, 'example')
   return { registry, envoy, port, url, directory }

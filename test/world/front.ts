@@ -9,9 +9,9 @@ export interface FrontAnswer {
   body: string
 }
 
-export function get(url: string): Promise<FrontAnswer> {
+export function get(url: string, headers: Record<string, string> = {}): Promise<FrontAnswer> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { agent: false, timeout: 5000 }, answer => {
+    const sent = request(url, { agent: false, timeout: 5000, headers }, answer => {
       let body = ''
       answer.setEncoding('utf8')
       answer.on('data', (chunk: string) => {

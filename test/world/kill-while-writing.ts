@@ -5,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { World } from './world.ts'
 
 const WRITERS = 8
+const SERVICES = 10
+const PORTS = 60_000
 
 /** Throws when a start fails or anything that was answered is missing; says in a line what it did. */
 export async function killWhileWriting(world: World, rounds: number): Promise<string> {
@@ -30,8 +32,10 @@ export async function killWhileWriting(world: World, rounds: number): Promise<st
         sent += 1
         const id = `i${sent}`
         try {
-          const path = `/v1/services/round${round}/instances/${id}`
-          const body = JSON.stringify({ address: '127.0.0.1', port: 1024 + (sent % 60_000) })
+          const path = `/v1/services/s${round % SERVICES}/instances/${id}`
+          // An address of its own each: a second instance at one would take the place of the first.
+          const address = `127.0.0.${1 + Math.floor(sent / PORTS)}`
+          const body = JSON.stringify({ address, port: 1024 + (sent % PORTS) })
           const headers = { 'content-type': 'application/json' }
           const { status } = await fetch(registry.url + path, { method: 'PUT', headers, body })
           if (status === 201) answered.add(id)

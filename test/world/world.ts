@@ -21,7 +21,14 @@ import {
   type UpstreamOptions,
 } from '../../scripts/processes/programs.ts'
 import { within } from '../../scripts/processes/until.ts'
-import { type Bootstrap, bootstrapWith, isRest } from './bootstrap.ts'
+import {
+  type Bootstrap,
+  type BootstrapChange,
+  bootstrapWith,
+  type ControlPlaneBootstrap,
+  controlPlaneBootstrapWith,
+  isRest,
+} from './bootstrap.ts'
 
 export interface WorldEnvoyOptions {
   /** A file of envoy/. Default `eds-grpc.yaml`. */
@@ -33,6 +40,16 @@ export interface WorldEnvoyOptions {
   /** Of a bootstrap that asks over REST, instead of what it ships with. */
   refreshDelay?: string
   requestTimeout?: string
+  /** Of the bootstrap. */
+  change?: BootstrapChange | undefined
+}
+
+export interface DynamicEnvoyOptions {
+  bootstrap?: ControlPlaneBootstrap
+  registry: { grpcPort: number }
+  nodeId?: string
+  /** Resolve when it has all that it asked for, and not as soon as its admin port answers. Default true. */
+  serving?: boolean
 }
 
 /** An Envoy and where it takes traffic. */
@@ -82,16 +99,21 @@ export class World implements AsyncDisposable {
   }
 
   async startEnvoy(options: WorldEnvoyOptions): Promise<WorldEnvoy> {
-    const { bootstrap = 'eds-grpc.yaml', registry, nodeId, serving, refreshDelay, requestTimeout } = options
+    const { bootstrap = 'eds-grpc.yaml', registry, serving, ...changes } = options
     const serverPort = isRest(bootstrap) ? registry.httpPort : registry.grpcPort
-    const name = this.#name('envoy')
-    const file = join(this.folder, `${name}.yaml`)
-    writeFileSync(file, bootstrapWith(bootstrap, { serverPort, nodeId, refreshDelay, requestTimeout }))
-    const adminAddressPath = join(this.folder, `${name}.admin`)
-    const envoy = await this.#own(
-      startEnvoy({ name, bootstrap: file, adminAddressPath, serving, logFolder: this.folder }),
-    )
+    const envoy = await this.#startEnvoy(bootstrapWith(bootstrap, { serverPort, ...changes }), serving)
     return new WorldEnvoy(envoy, await envoy.admin.listenerPort())
+  }
+
+  /** An Envoy that gets everything from the control plane. */
+  async startDynamicEnvoy({
+    bootstrap = 'control-plane.yaml',
+    registry,
+    nodeId,
+    serving = true,
+  }: DynamicEnvoyOptions): Promise<Envoy> {
+    const changes = { serverPort: registry.grpcPort, nodeId }
+    return await this.#startEnvoy(controlPlaneBootstrapWith(bootstrap, changes), serving)
   }
 
   async startLoad(options: LoadOptions): Promise<Load> {
@@ -119,6 +141,16 @@ export class World implements AsyncDisposable {
     this.#isOver = true
     await Promise.all(this.#owned.map(owned => owned[Symbol.asyncDispose]()))
     rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  async #startEnvoy(bootstrap: string, serving: boolean | undefined): Promise<Envoy> {
+    const name = this.#name('envoy')
+    const file = join(this.folder, `${name}.yaml`)
+    writeFileSync(file, bootstrap)
+    const adminAddressPath = join(this.folder, `${name}.admin`)
+    return await this.#own(
+      startEnvoy({ name, bootstrap: file, adminAddressPath, serving, logFolder: this.folder }),
+    )
   }
 
   /** Counted when asked for, since several may be starting at a time. */

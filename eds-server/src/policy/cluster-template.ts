@@ -6,6 +6,14 @@ const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 /** How long a cluster waits for its endpoints while no server answers; then it starts without. */
 const INITIAL_FETCH_TIMEOUT = '15s'
 
+/** Envoy's defaults, said aloud: gRPC's client for Node 1.14 takes them for NaN where they are absent, and crashes. */
+export const SUCCESS_RATE: Fields = {
+  enforcing_success_rate: 100,
+  success_rate_minimum_hosts: 5,
+  success_rate_request_volume: 100,
+  success_rate_stdev_factor: 1900,
+}
+
 /** The resource as proto3 JSON. */
 export function clusterOf(service: string, rule: ServiceRule): Fields {
   const cluster: Fields = {
@@ -35,9 +43,10 @@ export function clusterOf(service: string, rule: ServiceRule): Fields {
       enforcing_consecutive_gateway_failure: 100,
       split_external_local_origin_errors: true,
       consecutive_local_origin_failure: 3,
+      ...SUCCESS_RATE,
     },
     circuit_breakers: {
-      thresholds: [{ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 10 } }],
+      thresholds: [{ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 1000 } }],
     },
     ...subsets(rule),
     ...protocol(rule),

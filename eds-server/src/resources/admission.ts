@@ -16,6 +16,7 @@ import { refusal, step } from './refusal.ts'
 import { ruleFlaw } from './rules.ts'
 import { secretsIn } from './secrets.ts'
 import { walk } from './walk.ts'
+import { ttlOf, WRAPPER, type Wrapper, wrapperOf } from './wrapper.ts'
 
 export interface AdmittedResource {
   readonly kind: Kind
@@ -30,13 +31,13 @@ export interface AdmittedResource {
 export interface AdmissionOptions {
   /** False: a resource that holds a secret is refused, because everybody on the way could read it. */
   readonly secretsAllowed: boolean
+  /** True: not refused in a `Secret`, which came by no network and is served to nobody who can be overheard (F62). */
+  readonly confidentialTypesAllowed?: boolean
 }
 
 /** Of the encoded message. */
 export const RESOURCE_BYTES_MAX: number = 1024 * 1024
 const NAME_BYTES_MAX = 1024
-const WRAPPER = 'envoy.service.discovery.v3.Resource'
-export const WRAPPER_TYPE_URL: string = `type.googleapis.com/${WRAPPER}`
 
 /** `where` it comes from, for refusals. Throws a RollcallError that names the part. */
 export class Admission {
@@ -60,18 +61,20 @@ export class Admission {
     return this.json(json, where)
   }
 
+  #maySecretsBeIn({ type }: Kind): boolean {
+    const { secretsAllowed, confidentialTypesAllowed = false } = this.#options
+    return secretsAllowed || (confidentialTypesAllowed && type.isConfidential)
+  }
+
   #unwrapped(json: JsonValue, where: string, at: string): AdmittedResource {
     const desc = descriptorOf(json, at)
     const { '@type': _, ...fields } = json as Readonly<Record<string, JsonValue>>
     if (desc.typeName !== WRAPPER) return this.#admitted(desc, fields, at, where)
-    const { name, resource: inner = null, ...others } = fields
-    const [other] = Object.keys(others)
-    if (other)
-      throw new Unfit({ path: step(at, other), reason: 'is not taken here; there are: name, resource' })
+    const wrapper = wrapperOf(fields, at)
     const inside = step(at, 'resource')
-    const innerDesc = descriptorOf(inner, inside)
-    const { '@type': __, ...innerFields } = inner as Readonly<Record<string, JsonValue>>
-    return this.#admitted(innerDesc, innerFields, inside, where, name)
+    const innerDesc = descriptorOf(wrapper.resource, inside)
+    const { '@type': __, ...innerFields } = wrapper.resource as Readonly<Record<string, JsonValue>>
+    return this.#admitted(innerDesc, innerFields, inside, where, wrapper)
   }
 
   #admitted(
@@ -79,7 +82,7 @@ export class Admission {
     fields: JsonValue,
     at: string,
     where: string,
-    wrapperName?: JsonValue,
+    wrapper?: Wrapper,
   ): AdmittedResource {
     const kind = kindOf(`type.googleapis.com/${desc.typeName}`)
     if (!kind)
@@ -96,14 +99,17 @@ export class Admission {
       const reason = `is ${bytes.length} bytes encoded; the limit is ${RESOURCE_BYTES_MAX}`
       throw refusal(where, { path: at, reason }, 'ROLLCALL_BODY_TOO_LARGE')
     }
-    const name = nameOf(kind, root, at, wrapperName)
+    const name = nameOf(kind, root, at, wrapper?.name)
+    const ttlMs = wrapper && ttlOf(wrapper, kind)
     const [secret] = secrets
-    if (secret !== undefined && !this.#options.secretsAllowed) {
+    if (secret !== undefined && !this.#maySecretsBeIn(kind)) {
       const reason =
         'is a secret, and this server answers beyond loopback without encryption; name a file on the client instead'
       throw refusal(where, { path: secret, reason }, 'ROLLCALL_SECRET_REFUSED')
     }
-    return { kind, name, references, secrets, resource: createResource(kind.type, name, bytes) }
+    const isConfidential = kind.type.isConfidential || secrets.length > 0
+    const resource = createResource(kind.type, name, bytes, { isConfidential, ttlMs })
+    return { kind, name, references, secrets, resource }
   }
 }
 
@@ -145,14 +151,14 @@ function inspected(
   at: string,
 ): { references: readonly Reference[]; secrets: readonly string[] } {
   const references: Reference[] = []
-  const secrets: string[] = []
+  const secrets = new Set<string>()
   walk(root, at, (message, path) => {
     const flaw = ruleFlaw(message, path)
     if (flaw) throw new Unfit(flaw)
     references.push(...referencesIn(message, path))
-    secrets.push(...secretsIn(message, path.slice(at.length)))
+    for (const secret of secretsIn(message, path.slice(at.length))) secrets.add(secret)
   })
-  return { references, secrets }
+  return { references, secrets: [...secrets] }
 }
 
 function nameOf(kind: Kind, root: ReflectMessage, at: string, wrapperName: JsonValue | undefined): string {

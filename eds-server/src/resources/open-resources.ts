@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { Admission } from './admission.ts'
 import { ApiFiles, memoryApiStore } from './api-files.ts'
+import { CertificateExpiry, type ExpiryLog } from './certificate-expiry.ts'
 import { danglingError } from './dangling-error.ts'
 import { type DirectoryLog, ResourceDirectory } from './directory.ts'
 import { type DocumentError, documentError } from './document-error.ts'
@@ -18,7 +19,7 @@ export interface ResourcesOptions {
   /** See AdmissionOptions. */
   readonly secretsAllowed: boolean
   readonly clock: Clock
-  readonly log: DirectoryLog
+  readonly log: DirectoryLog & ExpiryLog
   /** Called for each refused change, whoever made it. */
   readonly refused: (origin: 'api' | 'files') => void
 }
@@ -27,6 +28,7 @@ export interface Resources {
   readonly store: ResourceStore
   readonly admission: Admission
   readonly api: ResourceApi
+  readonly certificates: CertificateExpiry
   /** Whether nothing had to be left out at the start. */
   readonly wholeness: Wholeness
   close(): Promise<void>
@@ -40,6 +42,7 @@ export async function openResources(options: ResourcesOptions): Promise<Resource
   const { directory: path, dataDir, secretsAllowed, clock, log, refused } = options
   const store: ResourceStore = new ResourceStore(() => wholeness.check())
   const admission = new Admission({ secretsAllowed })
+  const fileAdmission = new Admission({ secretsAllowed, confidentialTypesAllowed: true })
   const disk = dataDir === undefined ? memoryApiStore : new ApiFiles(join(dataDir, 'resources'))
   const stored = disk.load(admission)
   store.replace('api', stored.placed)
@@ -47,11 +50,8 @@ export async function openResources(options: ResourcesOptions): Promise<Resource
     path === undefined
       ? undefined
       : new ResourceDirectory({
-          path,
-          store,
-          admission,
-          clock,
-          log,
+          ...{ path, store, clock, log },
+          admission: fileAdmission,
           refused: () => refused('files'),
           taken: () => store.isOpen && wholeness.check(),
         })
@@ -69,5 +69,10 @@ export async function openResources(options: ResourcesOptions): Promise<Resource
   for (const error of held()) log.error(error, 'a stored resource waits for what it refers to')
   if (!wholeness.isWhole) log.error({ documents: errors().length }, LEFT_OUT)
   const api = new ResourceApi({ store, admission, disk, errors, refused: () => refused('api') })
-  return { store, admission, api, wholeness, close: async () => await directory?.close() }
+  const certificates = new CertificateExpiry({ store, clock, log })
+  const close = async (): Promise<void> => {
+    certificates.close()
+    await directory?.close()
+  }
+  return { store, admission, api, certificates, wholeness, close }
 }

@@ -9,10 +9,11 @@ import { documentOf } from './any-json.ts'
 import { API_SOURCE, type ApiStore } from './api-files.ts'
 import type { DocumentError } from './document-error.ts'
 import { locatedIn } from './effective.ts'
-import { KINDS, type Kind, kindNamed } from './kinds.ts'
+import { KINDS, type Kind, kindNamed, unknownKind } from './kinds.ts'
 import type { Located, Origin } from './placed.ts'
 import type { ResourceStore } from './resource-store.ts'
 import { redacted } from './secrets.ts'
+import { ttlText } from './wrapper.ts'
 
 export interface ResourceView {
   /** `clusters` */
@@ -23,6 +24,8 @@ export interface ResourceView {
   readonly origin: Origin
   /** The file, for those of files. */
   readonly source: string
+  /** Its time to live, as `2s`; missing where it has none. */
+  readonly ttl?: string
   /** Missing where only names and versions were asked for. */
   readonly resource?: JsonValue
   /** The bytes of the `google.protobuf.Any`; missing for a resource that holds a secret. */
@@ -152,10 +155,8 @@ export class ResourceApi {
 
   #kind(plural: string): Kind {
     const kind = kindNamed(plural)
-    if (kind) return kind
-    const known = KINDS.map(each => each.plural).join(', ')
-    const message = `type: ${shown(plural)} is no type of resource; there are: ${known}`
-    throw new RollcallError('ROLLCALL_RESOURCE_UNKNOWN', message, { field: 'type', value: plural })
+    if (!kind) throw unknownKind(plural)
+    return kind
   }
 
   #counted<Result>(work: () => Result): Result {
@@ -170,8 +171,16 @@ export class ResourceApi {
 
 function viewOf({ group, origin, source, resource }: Located, full: boolean): ResourceView {
   const { kind, name, secrets } = resource
-  const { version, any } = resource.resource
-  const view = { type: kind.plural, name, group, version, origin, source }
+  const { version, any, ttlMs } = resource.resource
+  const view = {
+    type: kind.plural,
+    name,
+    group,
+    version,
+    origin,
+    source,
+    ...(ttlMs !== undefined && { ttl: ttlText(ttlMs) }),
+  }
   if (!full) return view
   const shownResource = redacted(documentOf(resource.resource), secrets)
   return { ...view, resource: shownResource, ...(secrets.length === 0 && { encoded: any }) }

@@ -3,6 +3,7 @@ import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHt
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
+import { LISTEN_BACKLOG } from '../listen-backlog.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 
 export interface GrpcPortOptions {
@@ -59,7 +60,7 @@ export class GrpcPort {
     return new Promise((resolve, reject) => {
       const failed = (cause: Error): void => reject(bindError(cause, host, port))
       this.#server.once('error', failed)
-      this.#server.listen({ host, port }, () => {
+      this.#server.listen({ host, port, backlog: LISTEN_BACKLOG }, () => {
         this.#server.off('error', failed)
         this.#server.on('error', error => this.#logger.error({ err: error }, 'the gRPC port'))
         const address = this.#server.address()

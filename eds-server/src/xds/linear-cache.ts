@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import type { LinearCacheOptions } from './linear-cache-options.ts'
 import { LostWatcher, LostWatchers } from './lost-watchers.ts'
 import type { AckReport } from './node-status.ts'
+import { Renewals } from './renewals.ts'
 import { type Resource, versionOf } from './resource.ts'
 import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
@@ -16,6 +17,8 @@ import type { Watcher } from './watcher.ts'
 interface Entry {
   readonly resource: Resource
   readonly revision: number
+  /** Wall time, milliseconds. */
+  readonly changedAt: number
 }
 
 export class LinearCache implements ResourceCache {
@@ -28,6 +31,7 @@ export class LinearCache implements ResourceCache {
   readonly #deleted: Map<string, number>
   readonly #watches = new WatchTable()
   readonly #lost: LostWatchers
+  readonly #renewals: Renewals
   #revision: number
   #all: ResourceSet | undefined
 
@@ -41,6 +45,11 @@ export class LinearCache implements ResourceCache {
     this.#entries = new Map(origin ? origin.#entries : [])
     this.#deleted = new Map(origin ? origin.#deleted : [])
     this.#revision = origin?.revision ?? 0
+    this.#renewals = new Renewals(
+      this.#clock,
+      names => this.#renew(names),
+      origin ? origin.#renewals : undefined,
+    )
   }
 
   get revision(): number {
@@ -79,7 +88,7 @@ export class LinearCache implements ResourceCache {
   all(): ResourceSet {
     if (!this.#all) {
       const names = [...this.#entries.keys()].sort()
-      const resources = names.flatMap(name => this.get(name) ?? [])
+      const resources = names.flatMap(name => this.get(name) ?? []).filter(({ isOnDemand }) => !isOnDemand)
       this.#all = { version: versionOf(resources), resources }
     }
     return this.#all
@@ -87,6 +96,10 @@ export class LinearCache implements ResourceCache {
 
   revisionOf(name: string): number {
     return this.#entries.get(name)?.revision ?? this.#deleted.get(name) ?? 0
+  }
+
+  changedAt(name: string): number | undefined {
+    return this.#entries.get(name)?.changedAt
   }
 
   placeholder(name: string): Resource | undefined {
@@ -114,6 +127,7 @@ export class LinearCache implements ResourceCache {
     this.demand(name)
     this.#watches.add(name, watcher)
     this.#lost.returned(name, watcher)
+    this.#renewals.start()
   }
 
   lose(names: readonly string[], watcher: Watcher): void {
@@ -144,16 +158,24 @@ export class LinearCache implements ResourceCache {
     return this.#watches.acked(name, revision, { ...options, clock: this.#clock })
   }
 
+  #renew(names: readonly string[]): boolean {
+    this.#watches.renew(names)
+    return !this.#watches.isEmpty
+  }
+
   #set(resource: Resource): boolean {
     if (this.get(resource.name)?.version === resource.version) return false
     this.#deleted.delete(resource.name)
     this.#revision += 1
-    this.#entries.set(resource.name, { resource, revision: this.#revision })
+    const changedAt = this.#clock.wallTime().getTime()
+    this.#entries.set(resource.name, { resource, revision: this.#revision, changedAt })
+    this.#renewals.set(resource)
     return true
   }
 
   #delete(name: string): boolean {
     if (!this.#entries.delete(name)) return false
+    this.#renewals.delete(name)
     this.#revision += 1
     if (this.isWatched(name)) this.#deleted.set(name, this.#revision)
     return true

@@ -44,7 +44,8 @@ export class MuxCache implements ResourceCache {
   all(): ResourceSet {
     const of = [this.#upper.all(), this.#lower.all()] as const
     if (this.#all?.of[0] !== of[0] || this.#all.of[1] !== of[1]) {
-      const resources = [...this.names()].sort().flatMap(name => this.get(name) ?? [])
+      const all = [...this.names()].sort().flatMap(name => this.get(name) ?? [])
+      const resources = all.filter(({ isOnDemand }) => !isOnDemand)
       this.#all = { of, set: { version: versionOf(resources), resources } }
     }
     return this.#all.set
@@ -52,6 +53,10 @@ export class MuxCache implements ResourceCache {
 
   revisionOf(name: string): number {
     return this.#upper.revisionOf(name) + this.#lower.revisionOf(name)
+  }
+
+  changedAt(name: string): number | undefined {
+    return this.#upper.changedAt(name) ?? this.#lower.changedAt(name)
   }
 
   placeholder(name: string): Resource | undefined {
@@ -138,6 +143,10 @@ class LayerWatcher implements Watcher {
 
   released(): void {
     this.#watcher.released()
+  }
+
+  renewalDue(names: readonly string[]): void {
+    this.#watcher.renewalDue(names)
   }
 
   /** Nobody waits for a client to have what it is never sent. */

@@ -1,5 +1,6 @@
 /** What differs between xDS resource types, as properties: no branch on a type URL anywhere else. */
 import { assignmentNameOf } from './cluster-message.ts'
+import { isApiListener } from './listener-message.ts'
 
 export interface ResourceType {
   readonly typeUrl: string
@@ -21,6 +22,14 @@ export interface ResourceType {
   readonly refersToClusters: boolean
   /** May be in use by resources of other types, so it is removed after they have changed. */
   readonly isRemovedLast: boolean
+  /** Secrets: only for clients that nobody can overhear (F62), and never shown (F66). */
+  readonly isConfidential: boolean
+  /** Its resources may have a time to live. */
+  readonly mayExpire: boolean
+  /** A name that leads to nothing is told as an alias of nothing: what on-demand discovery waits for. */
+  readonly absenceIsAlias: boolean
+  /** Whether this encoded message is only for clients that ask for it by name. */
+  readonly isOnDemand: (message: Uint8Array) => boolean
 }
 
 export interface Awaited {
@@ -43,6 +52,10 @@ function resourceType(message: string, service: string, properties: Properties =
     refersToOthers: false,
     refersToClusters: false,
     isRemovedLast: false,
+    isConfidential: false,
+    mayExpire: true,
+    absenceIsAlias: false,
+    isOnDemand: () => false,
     ...properties,
   }
 }
@@ -57,6 +70,8 @@ export const ENDPOINT: ResourceType = resourceType(
     restName: 'endpoints',
     v2TypeUrl: 'type.googleapis.com/envoy.api.v2.ClusterLoadAssignment',
     isRemovedLast: true,
+    // A client that is cut off keeps the hosts that it has.
+    mayExpire: false,
   },
 )
 export const CLUSTER: ResourceType = resourceType(
@@ -74,12 +89,13 @@ export const CLUSTER: ResourceType = resourceType(
 export const LB_ENDPOINT: ResourceType = resourceType(
   'envoy.config.endpoint.v3.LbEndpoint',
   'endpoint.v3.LocalityEndpointDiscoveryService',
-  { isRemovedLast: true },
+  { isRemovedLast: true, mayExpire: false },
 )
 export const LISTENER: ResourceType = resourceType(
   'envoy.config.listener.v3.Listener',
   'listener.v3.ListenerDiscoveryService',
-  { ...FULL_STATE, ...TO_CLUSTERS, restName: 'listeners' },
+  // Envoy, which asks for every listener, refuses those of gRPC clients; they ask by name.
+  { ...FULL_STATE, ...TO_CLUSTERS, restName: 'listeners', isOnDemand: isApiListener },
 )
 export const ROUTE: ResourceType = resourceType(
   'envoy.config.route.v3.RouteConfiguration',
@@ -94,12 +110,13 @@ export const SCOPED_ROUTE: ResourceType = resourceType(
 export const VIRTUAL_HOST: ResourceType = resourceType(
   'envoy.config.route.v3.VirtualHost',
   'route.v3.VirtualHostDiscoveryService',
-  TO_CLUSTERS,
+  // Envoy takes no heartbeats of these.
+  { ...TO_CLUSTERS, mayExpire: false, absenceIsAlias: true },
 )
 export const SECRET: ResourceType = resourceType(
   'envoy.extensions.transport_sockets.tls.v3.Secret',
   'secret.v3.SecretDiscoveryService',
-  { restName: 'secrets', isRemovedLast: true },
+  { restName: 'secrets', isRemovedLast: true, isConfidential: true },
 )
 export const RUNTIME: ResourceType = resourceType(
   'envoy.service.runtime.v3.Runtime',

@@ -2,13 +2,8 @@
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import {
-  NACKED_NAMES,
-  type Nack,
-  type PendingState,
-  type ResourceState,
-  type TypeView,
-} from './node-status.ts'
+import { NACKED_NAMES, type Nack, type PendingState, type TypeStatus, type TypeView } from './node-status.ts'
+import { withheld } from './request-check.ts'
 import { type ResourceCache, WILDCARD } from './resource-cache.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
@@ -19,6 +14,8 @@ import type { Watcher } from './watcher.ts'
 export interface WatchOwner {
   readonly nodeId: string
   readonly nodeCluster: string
+  /** Whether the client can be told a time to live. */
+  readonly takesTtl: boolean
   /** Something may be ready to be sent. */
   flush(): void
   wallTime(): Date
@@ -31,7 +28,12 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
   #sentAt = 0
   #ackedVersion = ''
   #lastAckAt: Date | undefined
+  /** The last answer was one, which is not taken back yet. */
   #nack: Nack | undefined
+  /** The answer that refused each resource; those of one response share it. */
+  readonly #nacks = new Map<string, Nack>()
+  /** The outstanding response holds a secret. */
+  #isConfidential = false
 
   constructor(
     cache: ResourceCache,
@@ -70,26 +72,37 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
     return this.#owner.nodeCluster
   }
 
+  get takesTtl(): boolean {
+    return this.#owner.takesTtl
+  }
+
   request(request: Request): Verdict | undefined {
     const verdict = this.subscription.request(request)
     if (verdict) this.cache.unacked.delete(this)
     this.#noteUnacked()
     if (!verdict) return undefined
     const at = this.#owner.wallTime()
-    if (verdict.error) {
-      const resources = verdict.names.slice(0, NACKED_NAMES)
-      this.#nack = { version: verdict.version, resources, ...verdict.error, at: at.toISOString() }
-    } else {
+    if (!verdict.error) {
       this.#nack = undefined
+      for (const name of verdict.names) this.#nacks.delete(name)
       this.#ackedVersion = verdict.version
       this.#lastAckAt = at
+      return verdict
     }
-    return verdict
+    const error = this.#isConfidential ? withheld(verdict.error) : verdict.error
+    const resources = verdict.names.slice(0, NACKED_NAMES)
+    this.#nack = { version: verdict.version, resources, ...error, at: at.toISOString() }
+    for (const name of verdict.names) this.#nacks.set(name, this.#nack)
+    // What is not subscribed any more is nobody's concern, and would be kept for ever.
+    for (const name of this.#nacks.keys()) if (!this.subscription.covers(name)) this.#nacks.delete(name)
+    return { ...verdict, error }
   }
 
   respond(nonce: string): Response | undefined {
     const response = this.subscription.respond(nonce)
-    if (response) this.#sentAt = this.cache.unacked.now()
+    if (!response) return undefined
+    this.#sentAt = this.cache.unacked.now()
+    this.#isConfidential = response.resources.some(({ isConfidential }) => isConfidential)
     return response
   }
 
@@ -120,11 +133,13 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
   }
 
   /** Where each resource stands that the client is to have, or was told to be gone. */
-  resourceStates(): ResourceState[] {
-    const message = this.#nack?.message
-    return Array.from(this.subscription.states(), each =>
-      each.state === 'NACKED' && message !== undefined ? { ...each, error: message } : each,
-    )
+  status(protocol: 'sotw' | 'delta', aggregated: boolean): TypeStatus {
+    const resources = Array.from(this.subscription.states(), each => ({
+      ...each,
+      changedAt: each.resource && this.#cache.changedAt(each.name),
+      nack: each.state === 'NACKED' ? this.#nacks.get(each.name) : undefined,
+    }))
+    return { typeUrl: this.cache.type.typeUrl, protocol, aggregated, resources }
   }
 
   overdue(): void {
@@ -160,6 +175,12 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
 
   released(): void {
     this.#owner.flush()
+  }
+
+  renewalDue(names: readonly string[]): void {
+    for (const name of names) this.subscription.renewalDue(name)
+    this.#owner.flush()
+    this.#noteUnacked()
   }
 
   ackedRevision(name: string): number {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { parse } from 'yaml'
-import { clusterOf } from '../../../eds-server/src/policy/cluster-template.ts'
+import { clusterOf, SUCCESS_RATE } from '../../../eds-server/src/policy/cluster-template.ts'
 import { type Document, merged, type Policy, ruleFor } from '../../../eds-server/src/policy/policy.ts'
 import { PolicyDocuments } from '../../../eds-server/src/policy/policy-documents.ts'
 import { routesOf } from '../../../eds-server/src/policy/route-template.ts'
@@ -26,7 +26,8 @@ describe('the cluster of a service', () => {
     const shipped = file.static_resources.clusters[0]
     const { '@type': type, ...cluster } = clusterOf('myservice', { match: '*' })
     assert.equal(type, 'type.googleapis.com/envoy.config.cluster.v3.Cluster')
-    assert.deepEqual(cluster, { ...shipped, name: 'myservice' })
+    const outlier_detection = { ...shipped.outlier_detection, ...SUCCESS_RATE }
+    assert.deepEqual(cluster, { ...shipped, name: 'myservice', outlier_detection })
   })
 
   test('takes what the rule says over what it would be', () => {

@@ -267,3 +267,19 @@ test('files, and what is wrong with them, are seen in the API, in metrics and on
   writeFileSync(join(docs, 'bad.yaml'), JSON.stringify(clusterNamed('b')))
   await until('no warning is left', async () => (await warnings()).length === 0)
 })
+
+test('a time to live is shown, and outlives the process', async () => {
+  await using server = await new Server().start()
+  const wrapper = {
+    '@type': 'type.googleapis.com/envoy.service.discovery.v3.Resource',
+    ttl: '1.500s',
+    resource: clusterNamed('a'),
+  }
+  const path = '/v1/resources/clusters/a'
+  assert.equal((await server.call('PUT', path, wrapper)).body.ttl, '1.5s')
+  await server.stop()
+  await server.start()
+  const { body } = await server.call('GET', path)
+  assert.deepEqual([body.ttl, body.resource], ['1.5s', clusterNamed('a')])
+  assert.equal((await server.call('PUT', path, clusterNamed('a'))).body.ttl, undefined)
+})

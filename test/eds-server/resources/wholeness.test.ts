@@ -33,7 +33,7 @@ class Life implements AsyncDisposable {
       dataDir: this.folder,
       secretsAllowed: true,
       clock: systemClock,
-      log: { error: silent, info: silent, debug: silent },
+      log: { error: silent, warn: silent, info: silent, debug: silent },
       refused: silent,
     })
     return this.#resources

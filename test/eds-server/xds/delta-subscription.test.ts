@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
-import { CLUSTER, ENDPOINT, LB_ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import { CLUSTER, ENDPOINT, LB_ENDPOINT, LISTENER } from '../../../eds-server/src/xds/resource-type.ts'
 import { DeltaBench, given, namesIn, resource } from './watch-bench.ts'
 
 function endpoints(...names: string[]): LinearCache {
@@ -246,4 +246,24 @@ test('X-40: a name that is held is not removed, and the version the client shows
   assert.deepEqual(first.removed, ['fresh'])
   isHeld = false
   assert.deepEqual(client.ack(first)?.removed, ['a'])
+})
+
+test('X-24: an API listener is for those who ask for it by name, and not part of everything', () => {
+  const cache = new LinearCache(LISTENER)
+  const plain = resource(LISTENER, 'a', '')
+  const api = resource(LISTENER, 'a', '\x9a\x01\x00')
+  cache.set(api)
+  const envoy = new DeltaBench(cache)
+  const empty = given(envoy.request({}))
+  assert.deepEqual([empty.resources, empty.removed], [[], []])
+  assert.equal(envoy.ack(empty), undefined)
+  const byName = new DeltaBench(cache)
+  assert.deepEqual(namesIn(byName.request({ subscribe: ['a'] })), ['a'])
+  // It becomes one for all, and then none again.
+  cache.set(plain)
+  const told = given(envoy.next())
+  assert.deepEqual(namesIn(told), ['a'])
+  assert.equal(envoy.ack(told), undefined)
+  cache.set(api)
+  assert.deepEqual(given(envoy.next()).removed, ['a'])
 })

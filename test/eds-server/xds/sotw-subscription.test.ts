@@ -86,8 +86,15 @@ test('X-14: the view names the version that was ACKed and the one that was refus
 test('F15: each resource says where it stands with the client', () => {
   const cache = endpoints('a', 'b', 'c')
   const client = new SotwBench(cache)
-  const state = (name: string) => client.watch.resourceStates().find(each => each.name === name)
-  assert.deepEqual(client.watch.resourceStates(), [])
+  const states = () =>
+    client.watch.status('sotw', false).resources.map(({ name, resource, state, nack }) => ({
+      name,
+      version: resource?.version ?? '',
+      state,
+      ...(nack && { error: nack.message }),
+    }))
+  const state = (name: string) => states().find(each => each.name === name)
+  assert.deepEqual(states(), [])
   client.watch.request({
     node: undefined,
     typeUrl: '',
@@ -365,4 +372,22 @@ test('X-57: responses are cut between resources before gRPC refuses them', () =>
   const third = given(client.ack(second, names))
   assert.deepEqual([first, second, third].map(namesIn), [['a'], ['b'], ['c']])
   assert.equal(client.ack(third, names), undefined)
+})
+
+const API_LISTENER = resource(LISTENER, 'for-grpc', '\x9a\x01\x00')
+
+test('X-24: an API listener is for those who ask for it by name, and not part of everything', () => {
+  const cache = new LinearCache(LISTENER)
+  cache.set(resource(LISTENER, 'front', ''))
+  cache.set(API_LISTENER)
+  const envoy = new SotwBench(cache)
+  const first = given(envoy.request({}))
+  assert.deepEqual(namesIn(first), ['front'])
+  const byName = new SotwBench(cache)
+  assert.deepEqual(namesIn(given(byName.request({ names: ['for-grpc'] }))), ['for-grpc'])
+  const both = new SotwBench(cache)
+  assert.deepEqual(namesIn(given(both.request({ names: ['*', 'for-grpc'] }))), ['for-grpc', 'front'])
+  assert.equal(envoy.ack(first, []), undefined)
+  cache.delete('for-grpc')
+  assert.equal(envoy.next(), undefined)
 })

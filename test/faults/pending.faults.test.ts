@@ -1,7 +1,0 @@
-/** Scenarios of the catalogue that are still to be written. */
-import { pending } from './scenario.ts'
-
-for (const id of ['F30', 'F31', 'F32', 'F33', 'F34', 'F35', 'F36', 'F37', 'F38', 'F39']) {
-  pending(id, 'not written yet')
-}
-for (const id of ['F40', 'F41', 'F42', 'F43', 'F44', 'F45']) pending(id, 'not written yet')
