@@ -1,11 +1,15 @@
-/** The types of resource that the other suites do not have, as files, with a real Envoy: asked for, changed, missing. */
+/** The types of resource that the other suites do not have, with a real Envoy: asked for, changed, missing. */
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { stringify } from 'yaml'
+import { createResource, type Resource } from '../../eds-server/src/xds/resource.ts'
+import { ENDPOINT, LB_ENDPOINT, type ResourceType } from '../../eds-server/src/xds/resource-type.ts'
 import { until } from '../../scripts/processes/until.ts'
+import { messageType } from '../conformance/resources.ts'
 import { CONTROL_PLANE_BOOTSTRAPS, type ControlPlaneBootstrap } from '../world/bootstrap.ts'
+import { ControlPlane } from '../world/control-plane.ts'
 import { get } from '../world/front.ts'
 import { freePort, inWorld, type World } from '../world/world.ts'
 
@@ -76,6 +80,27 @@ function refusing(port: number): object {
   const filter = { name: 'refusal', config_discovery: { config_source: ADS, type_urls } }
   const route_config = { name: 'local', virtual_hosts: [host('all', '*', 'let through')] }
   return listener('refusing', port, { route_config }, [filter])
+}
+
+const COLLECTION = 'xdstp://rollcall/envoy.config.endpoint.v3.LbEndpoint/blue/'
+
+function encoded(type: ResourceType, name: string, message: object): [ResourceType, Resource] {
+  const bytes = messageType(type.typeUrl.replace('type.googleapis.com/', '')).serialize(message)
+  return [type, createResource(type, name, bytes)]
+}
+
+/** An assignment that has its endpoints from a collection. */
+function collected(cluster: string): [ResourceType, Resource] {
+  const leds_config = { ads: {}, resource_api_version: 2 }
+  const leds_cluster_locality_config = { leds_config, leds_collection_name: `${COLLECTION}*` }
+  const locality = { locality: { region: 'eu' }, load_balancing_weight: { value: 1 } }
+  const endpoints = [{ ...locality, leds_cluster_locality_config }]
+  return encoded(ENDPOINT, cluster, { cluster_name: cluster, endpoints })
+}
+
+function endpoint(port: number): [ResourceType, Resource] {
+  const address = { socket_address: { address: '127.0.0.1', port_value: port } }
+  return encoded(LB_ENDPOINT, `${COLLECTION}${port}`, { endpoint: { address } })
 }
 
 class Files {
@@ -182,6 +207,32 @@ describe('every type of resource reaches Envoy', () => {
         const { status, body } = await ask('unknown.test')
         return status === 200 && body === 'unknown.test'
       })
+    }),
+  )
+
+  test(
+    'endpoints one by one, as they come and go (LEDS, X-55)',
+    inWorld(async world => {
+      await using plane = await ControlPlane.start({ protocol: 'delta', aggregated: true })
+      const served = (...ports: readonly number[]) =>
+        plane.set(plane.cluster('blue'), collected('blue'), ...ports.map(endpoint))
+      served(1, 2)
+      const { admin } = await plane.startEnvoy(world)
+      const are = async (...ports: readonly number[]) =>
+        await until(`the hosts are ${ports}`, async () => {
+          const found = (await admin.hosts('blue')).map(({ address }) => address).sort()
+          assert.deepEqual(
+            found,
+            ports.map(port => `127.0.0.1:${port}`),
+          )
+          return true
+        })
+      await are(1, 2)
+      served(1, 2, 3)
+      await are(1, 2, 3)
+      served(3)
+      await are(3)
+      assert.equal(await admin.stat('cluster.blue.leds.update_rejected'), 0)
     }),
   )
 })
