@@ -8,7 +8,7 @@ const PUBLISH = '--publish'
 const FOLDER = join(import.meta.dirname, '..', 'test', 'faults')
 
 const ids = process.argv.slice(2).filter(argument => argument !== PUBLISH)
-const strange = ids.filter(id => !/^F\d\d$/.test(id))
+const strange = ids.filter(id => !/^F\d\d[a-z]?$/.test(id))
 if (strange.length > 0) {
   process.stderr.write(`not the id of a fault: ${strange.join(', ')} (expected e.g. F06, or ${PUBLISH})\n`)
   process.exit(2)

@@ -69,12 +69,14 @@ export const DESCRIPTOR_SETS: readonly DescriptorSet[] = [
     target: 'eds-server/protos/xds.binpb',
     files: [
       ...Object.keys(DISCOVERY_SERVICES),
+      'envoy/service/status/v3/csds.proto',
       'envoy/config/endpoint/v3/endpoint.proto',
       'rollcall/v1/resources.proto',
     ],
     types: [
       ...Object.values(DISCOVERY_SERVICES).flat(),
       'envoy.config.endpoint.v3.ClusterLoadAssignment',
+      'envoy.service.status.v3.ClientStatusDiscoveryService',
       'google.rpc.Status',
       'rollcall.v1.Resources',
     ],

@@ -26,7 +26,7 @@ export const ERROR_TABLE = {
     http: 403,
     grpc: 7,
     retryable: false,
-    title: 'The resource holds a secret, and the server answers beyond loopback without encryption',
+    title: 'A secret would cross the network without encryption',
   },
   ROLLCALL_ROUTE_UNKNOWN: { http: 404, grpc: 12, retryable: false, title: 'There is no such route' },
   ROLLCALL_SERVICE_UNKNOWN: {
@@ -36,6 +36,7 @@ export const ERROR_TABLE = {
     title: 'No instance ever registered under this service',
   },
   ROLLCALL_INSTANCE_UNKNOWN: { http: 404, grpc: 5, retryable: false, title: 'There is no such instance' },
+  ROLLCALL_NODE_UNKNOWN: { http: 404, grpc: 5, retryable: true, title: 'No such client is connected' },
   ROLLCALL_RESOURCE_UNKNOWN: {
     http: 404,
     grpc: 5,

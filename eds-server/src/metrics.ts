@@ -23,6 +23,14 @@ export interface ResourceCounts {
   readonly errors: number
 }
 
+/** A secret that holds a certificate. */
+export interface Expiry {
+  readonly name: string
+  readonly group: string
+  /** Wall time, milliseconds. */
+  readonly notAfter: number
+}
+
 export interface MetricDescription {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -59,6 +67,11 @@ export class Metrics {
     'Streams closed because the client read too slowly',
     [],
   )
+  readonly #secretsWithheld = this.#counter(
+    'rollcall_xds_secrets_withheld_total',
+    'Requests for secrets by clients beyond loopback',
+    [],
+  )
   readonly #acks = this.#byType('rollcall_xds_acks_total', 'Responses that clients took')
   readonly #nacks = this.#byType('rollcall_xds_nacks_total', 'Responses that clients refused')
   readonly #publication = this.#histogram(
@@ -78,6 +91,7 @@ export class Metrics {
   readonly contentType: string = this.#registry.contentType
   #readInstances: () => Iterable<InstanceCount> = () => []
   #readEventStreams: () => number = () => 0
+  #readExpiries: () => readonly Expiry[] = () => []
   #readResources: () => ResourceCounts = () => ({ inForce: [], errors: 0 })
   #readHealth: () => { storeFailing: boolean; warm: boolean; postponed: number } = () => ({
     storeFailing: false,
@@ -106,6 +120,17 @@ export class Metrics {
     const errors = this.#gauge('rollcall_resource_errors', 'Documents that are wrong at present', [], () => {
       errors.set(this.#readResources().errors)
     })
+    const expiries = this.#gauge(
+      'rollcall_secret_expiration_timestamp_seconds',
+      'When the first certificate in a secret runs out, Unix time',
+      ['secret', 'group'],
+      () => {
+        expiries.reset()
+        for (const { name, group, notAfter } of this.#readExpiries()) {
+          expiries.set({ secret: name, group }, notAfter / 1000)
+        }
+      },
+    )
     const streams = this.#gauge('rollcall_http_event_streams', 'Open event streams', [], () => {
       streams.set(this.#readEventStreams())
     })
@@ -167,6 +192,10 @@ export class Metrics {
     this.#slowClients.inc()
   }
 
+  secretsWithheld(): void {
+    this.#secretsWithheld.inc()
+  }
+
   published(seconds: number): void {
     this.#publication.observe(seconds)
   }
@@ -187,6 +216,11 @@ export class Metrics {
 
   resourceRefused(origin: 'api' | 'files'): void {
     this.#resourceRefusals.inc({ origin })
+  }
+
+  /** Asked at each scrape. */
+  readExpiries(read: () => readonly Expiry[]): void {
+    this.#readExpiries = read
   }
 
   /** Asked at each scrape. */

@@ -26,6 +26,7 @@ export async function openData(
       log: logger,
       refused: origin => metrics.resourceRefused(origin),
     })
+    metrics.readExpiries(() => resources.certificates.list())
     metrics.readResources(() => ({ inForce: resources.api.counts(), errors: resources.api.errors().length }))
     return { registry, resources }
   } catch (error) {

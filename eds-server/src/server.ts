@@ -2,27 +2,22 @@
  * The composition root: the only file that imports every layer. The way of the data is registry -> publisher ->
  * cache -> streams; what http/ may know of the layers behind it is handed to it here.
  */
-import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { Delivery } from './endpoints/delivery.ts'
 import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
-import type { Discovery, HttpApp, Readiness } from './http/context.ts'
+import type { HttpApp, Readiness } from './http/context.ts'
 import { LISTEN_BACKLOG } from './listen-backlog.ts'
 import { Metrics } from './metrics.ts'
 import { openData } from './open-data.ts'
 import type { Registry } from './registry/registry.ts'
 import type { WarmUp } from './registry/warm-up.ts'
-import { resourcesService } from './resources/grpc-service.ts'
 import type { Resources } from './resources/open-resources.ts'
 import { cachesOf } from './served-caches.ts'
+import { serveDiscovery } from './served-discovery.ts'
 import { type ServedPolicy, servePolicy } from './served-policy.ts'
-import { EXPECTED_TIMEOUT, type FetchCall, FetchServer } from './xds/fetch.ts'
-import { requestSchemaOf } from './xds/fetch-schema.ts'
-import { XdsServer } from './xds/grpc-server.ts'
-import { ENDPOINT } from './xds/resource-type.ts'
 
 export interface RunningServer {
   readonly grpcPort: number
@@ -30,6 +25,8 @@ export interface RunningServer {
   /** Answers what is in flight, ends the streams, frees the ports. Idempotent. */
   stop(): Promise<void>
 }
+
+const LEFT_OUT = 'resources: clients of before are told no changes until every document is right'
 
 /** Streams that have not ended by themselves after this are cut. */
 const STOP_GRACE_MS = 5000
@@ -42,22 +39,15 @@ export async function startServer(
 ): Promise<RunningServer> {
   const metrics = new Metrics()
   const { registry, resources } = await openData(config, logger, clock, metrics)
-  const { publisher, endpoints, snapshots } = cachesOf(registry, config, clock, metrics)
-  const identifier = `rollcall/${hostname()}`
-  const services = [resourcesService(resources.api, err => logger.error({ err }, 'request failed'))]
-  const xds = new XdsServer({ groups: snapshots, logger, clock, identifier, observer: metrics, services })
-  const fetching = new FetchServer({
-    groups: snapshots,
-    clock,
-    identifier,
-    isKnown: (name, type) => type !== ENDPOINT || registry.instances(name) !== undefined,
-    observer: metrics,
-  })
+  const { publisher, endpoints, snapshots } = cachesOf(registry, resources.wholeness, config, clock, metrics)
+  const discovery = serveDiscovery({ snapshots, registry, resources, logger, clock, metrics })
+  const { xds } = discovery
   const policy = servePolicy({ file: config.policy, registry, resources, clock, logger })
   resources.store.on((group, snapshot) => {
     if (snapshot) snapshots.set(group, snapshot)
     else snapshots.clear(group)
   })
+  resources.wholeness.onWhole(() => snapshots.release())
   holdUntilWarm(registry.warmUp, logger, isServing => {
     xds.serve(isServing)
     if (!isServing) return
@@ -73,15 +63,16 @@ export async function startServer(
     logger,
     clock,
     delivery: new Delivery({ clock, registry, publisher, cache: endpoints, hasPast: registry.hasPast }),
-    discovery: discoveryOf(fetching),
+    discovery: discovery.fetches,
     resources: resources.api,
-    nodes: () => [...xds.nodes(), ...fetching.nodes()],
+    clientConfig: discovery.clientConfig,
+    nodes: discovery.nodes,
     readiness: () => readinessOf(registry, resources, policy),
     ownPorts: () => ports,
   })
   const stop = async (): Promise<void> => {
     await Promise.all([app.close(), xds.stop(STOP_GRACE_MS)])
-    fetching.close()
+    discovery.close()
     snapshots.close()
     publisher.close()
     policy.close()
@@ -91,6 +82,7 @@ export async function startServer(
   try {
     ports.push(await xds.listen(config.host, config.grpcPort))
     ports.push(await listen(app, config.host, config.httpPort))
+    registry.warmUp.reachable()
   } catch (error) {
     await stop()
     throw error
@@ -105,17 +97,6 @@ export async function startServer(
       return stopped
     },
   }
-}
-
-/** What http/ may know of discovery: paths and functions. */
-export function discoveryOf(fetching: FetchServer): Discovery {
-  const methods = fetching.methods.map(method => ({
-    path: method.path,
-    summary: `Fetch ${method.type.restName}, protocol ${method.generation}`,
-    bodySchema: requestSchemaOf(method),
-    answer: (call: FetchCall) => fetching.fetch(method, call),
-  }))
-  return { methods, timeoutHeader: EXPECTED_TIMEOUT }
 }
 
 /** Streams are accepted from the start; until the server is warm its health says that they had better not come. */
@@ -138,6 +119,8 @@ function readinessOf(registry: Registry, resources: Resources, policy: ServedPol
     ...troubles,
     ...(frozen ? [`expiry is frozen: ${silence}`] : []),
     ...resources.api.errors().map(({ message }) => `resources: ${message}`),
+    ...resources.certificates.warnings(),
+    ...(resources.wholeness.isWhole ? [] : [LEFT_OUT]),
   ]
   return { ready: true, warnings }
 }

@@ -13,6 +13,8 @@ export interface RequestRecords {
 }
 
 const LINE_RESULTS = 1000
+/** Characters of an answer: Envoy's reasons are up to 180 long. */
+const BODY_SHOWN = 200
 /** Latencies above this are counted as this in the quantiles; milliseconds. */
 const LATENCY_MAX = 60_000
 
@@ -43,10 +45,10 @@ export class LoadBook {
   answer(status: number, body: string, dueAt: number, sentAt: number): void {
     this.#report.statuses[status] = (this.#report.statuses[status] ?? 0) + 1
     if (status < 200 || status > 299) {
-      this.error(`${status} ${body.slice(0, 100)}`, dueAt)
+      this.error(`${status} ${body.slice(0, BODY_SHOWN)}`, dueAt)
       return
     }
-    this.#time(`${status} ${body.slice(0, 100)}`, dueAt)
+    this.#time(`${status} ${body.slice(0, BODY_SHOWN)}`, dueAt)
     const seen = this.#report.bodies[body]
     if (seen === undefined) this.#report.bodies[body] = { count: 1, lastSentAt: sentAt }
     else {

@@ -55,6 +55,8 @@ export interface HeartbeatOptions {
 const DEFAULT_TTL_MS = 15_000
 const FIRST_BACKOFF_MS = 200
 const LONGEST_CALL_MS = 10_000
+/** No network takes longer there and back. */
+const SHORTEST_CALL_MS = 1000
 /** Of silence: beyond any jitter or collection of garbage, and well before a lease of the default length lapses. */
 export const STALLED_AFTER_MS = 3000
 /** Of silence: an event loop that does not come back must lose its lease in the end, like a process that died. */
@@ -117,7 +119,9 @@ export class Heartbeat {
       waitMs = this.#intervalMs * (0.9 + 0.2 * Math.random()) - (performance.now() - startedAt)
     } catch (error) {
       this.#agreed = undefined
-      waitMs = fullJitter(this.#failures++, this.#intervalMs)
+      // From start to start too: what was waited for an answer in vain is time of the lease (F41).
+      const pauseMs = fullJitter(this.#failures++, this.#intervalMs)
+      waitMs = Math.max(0, pauseMs - (performance.now() - startedAt))
       if (!this.#isStopped) this.#owner.failed(error, this.#failures, waitMs)
     }
     if (this.#isStopped) return
@@ -168,7 +172,10 @@ export class Heartbeat {
   async #renew(lease: Lease, { status, silentMs }: Pulse, deadline: number): Promise<void> {
     const isNews = !this.#isDraining && (status !== 'healthy' || this.#agreed !== status)
     const said = { status: isNews ? status : undefined, stalled: silentMs >= STALLED_AFTER_MS }
-    await this.#client.heartbeat(lease, said, this.#limits(deadline))
+    // A lost answer must not cost the whole interval: three of those are the lease (F41). The patience for one is a
+    // third of it. A registry that is merely slow has renewed the lease by then.
+    const patienceMs = Math.max(this.#intervalMs / 3, SHORTEST_CALL_MS)
+    await this.#client.heartbeat(lease, said, this.#limits(deadline, patienceMs))
     if (status) this.#agreed = status
     if (this.#failures > 0) this.#owner.recovered(this.#client.url)
   }
@@ -187,9 +194,9 @@ export class Heartbeat {
   }
 
   /** What is left of this interval, shared among the registries so that each gets its try. */
-  #limits(deadline: number): { timeoutMs: number } {
+  #limits(deadline: number, mostMs = LONGEST_CALL_MS): { timeoutMs: number } {
     const leftMs = Math.max(1, deadline - performance.now())
-    return { timeoutMs: Math.min(leftMs, LONGEST_CALL_MS) / this.#client.count }
+    return { timeoutMs: Math.min(leftMs / this.#client.count, mostMs) }
   }
 }
 

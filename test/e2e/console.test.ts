@@ -7,8 +7,10 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { ENDPOINT } from '../../eds-server/src/xds/resource-type.ts'
 import { ROOT } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
+import { RawClient } from '../conformance/raw-client.ts'
 import { get } from '../world/front.ts'
 import { inWorld } from '../world/world.ts'
 
@@ -120,6 +122,20 @@ describe('the API console', () => {
         const [status, shown] = await press(page, 'get', '/v1/services/{service}/instances')
         assert.equal(status, 200)
         assert.match(shown, /<img src=x onerror=\\"window\.hacked=1\\">/)
+
+        // A client that calls itself so, and says so of what it refuses.
+        using client = new RawClient(registry.grpcPort)
+        const stream = client.stream({ protocol: 'sotw', aggregated: true }, ENDPOINT, HTML)
+        stream.subscribe(['myservice'])
+        stream.nack(await stream.next(), HTML)
+        await until('its refusal is known', async () =>
+          (await (await fetch(`${registry.url}/v1/nodes`)).text()).includes('NACKED'),
+        )
+        const nodes = (await press(page, 'get', '/v1/nodes'))[1]
+        assert.match(
+          nodes,
+          /"node": "<img src=x[\s\S]+"resources": \[\s*"myservice"[\s\S]+"message": "<img src=x/,
+        )
 
         // A service name with HTML the console itself does not let pass; this one is repeated in the answer.
         const path = '/v1/registration/repo/{repo}'

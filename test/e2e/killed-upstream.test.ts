@@ -1,5 +1,5 @@
 /**
- * An upstream that dies without a word (SIGKILL, F32): when the registry knows, when Envoy knows, and what its
+ * An upstream that dies without a word (SIGKILL, F32, F32b): when the registry knows, when Envoy knows, and what its
  * clients notice of it.
  */
 import assert from 'node:assert/strict'
@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { describeReport, instant } from '../../scripts/processes/load-report.ts'
 import { until } from '../../scripts/processes/until.ts'
 import type { Bootstrap } from '../world/bootstrap.ts'
-import { uuidsSeen } from '../world/front.ts'
+import { moreRequests, uuidsSeen } from '../world/front.ts'
 import { inWorld } from '../world/world.ts'
 
 /** A lease lapses this long after its last heartbeat, and its instance is removed after twice as long. */
@@ -69,4 +69,24 @@ describe('a killed upstream', () => {
       }),
     )
   }
+
+  test(
+    'two of three at once: the last one serves, only requests in flight fail',
+    inWorld(async (world, t) => {
+      const registry = await world.startRegistry()
+      const envoy = await world.startEnvoy({ registry })
+      const [last, ...victims] = await Promise.all([1, 2, 3].map(() => world.startUpstream({ registry })))
+      assert.ok(last)
+      await until('all three answer', async () => (await uuidsSeen(envoy.url, 20)).size === 3)
+      const load = await world.startLoad({ url: envoy.url, ratePerSecond: 1000 })
+      await until('each has its share', async () => Object.keys((await load.report()).bodies).length === 3)
+
+      // Both are still members: most requests meet one of them first, and all of those are tried again (F32b).
+      for (const { child } of victims) child.signal('SIGKILL')
+      await moreRequests(load, 3000)
+      const report = await load.stop()
+      t.diagnostic(describeReport(report))
+      assert.ok(report.failed <= report.mostInFlight, describeReport(report))
+    }),
+  )
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { stringify } from 'yaml'
 import { until } from '../../scripts/processes/until.ts'
 import { listenerWith } from '../eds-server/resources/documents.ts'
@@ -44,16 +45,13 @@ describe('what has a time to live is gone when the EDS server is, and not before
         ]
         writeFileSync(join(folder, 'all.yaml'), documents.map(each => stringify(each)).join('---\n'))
         const registry = await world.startRegistry({ args: ['--resources', folder] })
-        const { admin } = await world.startFedEnvoy({ registry, bootstrap, listener: 'for a time' })
+        const { admin } = await world.startDynamicEnvoy({ registry, bootstrap })
         const state = async () => [
           await admin.runtime('fault.http.abort.abort_percent'),
           await admin.listeners(),
         ]
         const whole = ['100', ['for a time', 'for ever']]
-        await until(
-          'Envoy has all',
-          async () => (await admin.runtime('fault.http.abort.abort_percent')) === '100',
-        )
+        await until('Envoy has all', async () => isDeepStrictEqual(await state(), whole))
         const accepted = async () => await admin.stat('listener_manager.lds.update_success')
         const [before, createdBefore] = [
           await accepted(),

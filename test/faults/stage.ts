@@ -3,6 +3,8 @@
  * a witness, traffic in an open loop, and the history of it all.
  */
 import { join } from 'node:path'
+import { hostPort } from '../../eds-server/src/registry/instance.ts'
+import type { Exit } from '../../scripts/processes/child.ts'
 import type { Load } from '../../scripts/processes/load.ts'
 import { describeReport, type LoadReport } from '../../scripts/processes/load-report.ts'
 import type { EdsServer, Upstream } from '../../scripts/processes/programs.ts'
@@ -10,7 +12,7 @@ import { until } from '../../scripts/processes/until.ts'
 import { History } from '../history/history.ts'
 import { validate } from '../history/validators.ts'
 import { Witness } from '../history/witness.ts'
-import type { Bootstrap } from '../world/bootstrap.ts'
+import type { Bootstrap, BootstrapChange } from '../world/bootstrap.ts'
 import { moreRequests, uuidsSeen } from '../world/front.ts'
 import { ready } from '../world/members.ts'
 import { freePort, type World, type WorldEnvoy } from '../world/world.ts'
@@ -24,7 +26,8 @@ export const REGISTRY_STARTED = 'registry started'
 export interface Ending {
   /** `0 of 12,345 requests failed (500/s)`, for each load. */
   readonly traffic: string
-  /** Violations in the history, and failed requests. */
+  readonly failed: number
+  /** Violations in the history, and more failed requests than may be. */
   readonly broken: string[]
 }
 
@@ -84,18 +87,15 @@ export class Stage {
 
   /** An Envoy behind the witness. */
   async startEnvoy({
-    bootstrap,
-    nodeId,
+    bootstrap = 'eds-grpc.yaml',
+    ...options
   }: {
     bootstrap?: Bootstrap
     nodeId?: string
+    change?: BootstrapChange | undefined
   } = {}): Promise<WorldEnvoy> {
     const registry = { grpcPort: this.witness.port, httpPort: this.registry.httpPort }
-    return await this.world.startEnvoy({
-      registry,
-      ...(bootstrap === undefined ? {} : { bootstrap }),
-      ...(nodeId === undefined ? {} : { nodeId }),
-    })
+    return await this.world.startEnvoy({ registry, bootstrap, ...options })
   }
 
   /** A registered upstream on a port of its own, or on the given one. */
@@ -115,10 +115,11 @@ export class Stage {
   }
 
   /** Ends an upstream as a deploy does. */
-  async stopUpstream({ child, address }: Upstream): Promise<void> {
+  async stopUpstream({ child, address }: Upstream): Promise<Exit> {
     this.history.record({ kind: 'leaving', service: SERVICE, address })
-    await child.stop('SIGTERM')
+    const exit = await child.stop('SIGTERM')
     this.history.record({ kind: 'deregistered', service: SERVICE, address })
+    return exit
   }
 
   async killUpstream({ child, address }: Upstream): Promise<void> {
@@ -150,7 +151,7 @@ export class Stage {
     const { instances = [] } = (await this.ask(`/v1/services/${service}/instances`)) as {
       instances?: { address: string; port: number }[]
     }
-    return instances.map(({ address, port }) => `${address}:${port}`)
+    return instances.map(hostPort)
   }
 
   /** The JSON at a path of the registry. */
@@ -158,17 +159,21 @@ export class Stage {
     return await (await fetch(this.registry.url + path)).json()
   }
 
-  /** Some more traffic, the end of it, and the judgement: call it when `inSync` holds. */
-  async finish(): Promise<Ending> {
+  /**
+   * Some more traffic, the end of it, and the judgement: call it when `inSync` holds. So many requests of each load
+   * may fail, default none.
+   */
+  async finish({ mayFail = 0 } = {}): Promise<Ending> {
     const reports: LoadReport[] = []
     for (const load of this.#loads) {
       await moreRequests(load, 500)
       reports.push(await load.stop())
     }
     this.history.record({ kind: 'settled', service: SERVICE, addresses: await this.addresses() })
-    const failures = reports.filter(({ failed }) => failed > 0).map(describeReport)
+    const failures = reports.filter(({ failed }) => failed > mayFail).map(describeReport)
     return {
       traffic: reports.map(shortly).join(', '),
+      failed: reports.reduce((sum, { failed }) => sum + failed, 0),
       broken: [...validate(this.history.events), ...failures],
     }
   }

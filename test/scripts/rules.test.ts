@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const RULE = /\b(?:X-\d\d|F\d\d)\b/g
+const RULE = /\b(?:X-\d\d|F\d\d[a-z]?)\b/g
 
 function trackedText(): { path: string; text: string }[] {
   const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
@@ -18,7 +18,7 @@ function trackedText(): { path: string; text: string }[] {
 
 test('every rule that the code cites is explained in docs/rules.md', () => {
   const page = readFileSync(join(ROOT, 'docs', 'rules.md'), 'utf8')
-  const explained = new Set(Array.from(page.matchAll(/^\| (X-\d\d|F\d\d) \|/gm), match => match[1]))
+  const explained = new Set(Array.from(page.matchAll(/^\| (X-\d\d|F\d\d[a-z]?) +\|/gm), match => match[1]))
   const missing = trackedText().flatMap(({ path, text }) =>
     (text.match(RULE) ?? []).filter(id => !explained.has(id)).map(id => `${id} in ${path}`),
   )

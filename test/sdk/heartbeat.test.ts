@@ -266,6 +266,19 @@ test('F41: a beat that got lost is repeated well before the next one is due', as
   assert.ok((registry.requests.at(-1)?.at ?? 0) - (lost?.at ?? 0) < 2000)
 })
 
+test('F41: a beat without an answer is given up, and repeated, well before the next one is due', async context => {
+  const registry = await testRegistry(context, { ttlMs: 12_000 })
+  const registration = await registered(context, registry.url, {})
+  const before = beats(registry)
+  registry.fail('hang')
+  await until('one without an answer', () => beats(registry) > before)
+  const lost = registry.requests.at(-1)
+  await until('given up', () => registration.state === 'retrying')
+  registry.fail('none')
+  await until('repeated', () => registration.state === 'registered')
+  assert.ok((registry.requests.at(-1)?.at ?? 0) - (lost?.at ?? 0) < 3000, 'the interval is 4 s')
+})
+
 test('F44: with the registry down the app starts, says so once, and registers when it is back', async context => {
   const port = await freePort()
   const logger = memoryLogger()

@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { parseDocument } from 'yaml'
+import { type Document, parseDocument } from 'yaml'
 import { findEnvoy } from '../../scripts/envoy-binary.mjs'
 import { ROOT } from '../../scripts/processes/programs.ts'
 
@@ -40,7 +40,12 @@ export interface BootstrapChanges {
   /** Of a bootstrap that asks over REST. */
   refreshDelay?: string | undefined
   requestTimeout?: string | undefined
+  /** Anything else: made last. */
+  change?: BootstrapChange | undefined
 }
+
+/** Edits a bootstrap in place. */
+export type BootstrapChange = (bootstrap: Document) => void
 
 /** True for a bootstrap that asks over REST. */
 export function isRest(name: Bootstrap): boolean {
@@ -68,30 +73,30 @@ type Path = readonly (string | number)[]
 
 /** A shipped bootstrap in which values are replaced that must be what they are expected to be. */
 class Changed {
+  readonly document: ReturnType<typeof parseDocument>
   readonly #name: string
-  readonly #document: ReturnType<typeof parseDocument>
 
   constructor(name: string) {
     this.#name = name
-    this.#document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
+    this.document = parseDocument(readFileSync(bootstrapPath(name), 'utf8'))
   }
 
   replace(path: Path, expected: unknown, value: unknown): void {
     // A replacement that hits nothing would leave two Envoys on one port, or testing something else.
-    const found = this.#document.getIn(path)
+    const found = this.document.getIn(path)
     if (found !== expected) throw new Error(`${this.#name}: ${path.join('.')} is ${found}, not ${expected}`)
-    this.#document.setIn(path, value)
+    this.document.setIn(path, value)
   }
 
   toString(): string {
-    return this.#document.toString()
+    return this.document.toString()
   }
 }
 
 /** The text of a shipped bootstrap with other ports. */
 export function bootstrapWith(
   name: Bootstrap,
-  { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout }: BootstrapChanges,
+  { serverPort, listenerPort = 0, nodeId, refreshDelay, requestTimeout, change }: BootstrapChanges,
 ): string {
   const file = new Changed(name)
   const clusters = ['static_resources', 'clusters'] as const
@@ -102,6 +107,7 @@ export function bootstrapWith(
   if (refreshDelay !== undefined) file.replace([...source, 'refresh_delay'], '0.1s', refreshDelay)
   if (requestTimeout !== undefined) file.replace([...source, 'request_timeout'], '15s', requestTimeout)
   if (nodeId !== undefined) file.replace(['node', 'id'], 'test-id', nodeId)
+  change?.(file.document)
   return file.toString()
 }
 

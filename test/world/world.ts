@@ -20,9 +20,10 @@ import {
   type Upstream,
   type UpstreamOptions,
 } from '../../scripts/processes/programs.ts'
-import { until, within } from '../../scripts/processes/until.ts'
+import { within } from '../../scripts/processes/until.ts'
 import {
   type Bootstrap,
+  type BootstrapChange,
   bootstrapWith,
   type ControlPlaneBootstrap,
   controlPlaneBootstrapWith,
@@ -39,14 +40,16 @@ export interface WorldEnvoyOptions {
   /** Of a bootstrap that asks over REST, instead of what it ships with. */
   refreshDelay?: string
   requestTimeout?: string
+  /** Of the bootstrap. */
+  change?: BootstrapChange | undefined
 }
 
-export interface FedEnvoyOptions {
+export interface DynamicEnvoyOptions {
   bootstrap?: ControlPlaneBootstrap
   registry: { grpcPort: number }
   nodeId?: string
-  /** The one that takes the traffic. */
-  listener: string
+  /** Resolve when it has all that it asked for, and not as soon as its admin port answers. Default true. */
+  serving?: boolean
 }
 
 /** An Envoy and where it takes traffic. */
@@ -96,24 +99,21 @@ export class World implements AsyncDisposable {
   }
 
   async startEnvoy(options: WorldEnvoyOptions): Promise<WorldEnvoy> {
-    const { bootstrap = 'eds-grpc.yaml', registry, nodeId, serving, refreshDelay, requestTimeout } = options
+    const { bootstrap = 'eds-grpc.yaml', registry, serving, ...changes } = options
     const serverPort = isRest(bootstrap) ? registry.httpPort : registry.grpcPort
-    const changes = { serverPort, nodeId, refreshDelay, requestTimeout }
-    const envoy = await this.#startEnvoy(bootstrapWith(bootstrap, changes), serving)
+    const envoy = await this.#startEnvoy(bootstrapWith(bootstrap, { serverPort, ...changes }), serving)
     return new WorldEnvoy(envoy, await envoy.admin.listenerPort())
   }
 
-  /** An Envoy that gets everything from the control plane; resolves once it has the listener of that name. */
-  async startFedEnvoy({
+  /** An Envoy that gets everything from the control plane. */
+  async startDynamicEnvoy({
     bootstrap = 'control-plane.yaml',
     registry,
     nodeId,
-    listener,
-  }: FedEnvoyOptions): Promise<WorldEnvoy> {
+    serving = true,
+  }: DynamicEnvoyOptions): Promise<Envoy> {
     const changes = { serverPort: registry.grpcPort, nodeId }
-    const envoy = await this.#startEnvoy(controlPlaneBootstrapWith(bootstrap, changes), true)
-    const port = await until(`Envoy has the listener ${listener}`, () => envoy.admin.listenerPort(listener))
-    return new WorldEnvoy(envoy, port)
+    return await this.#startEnvoy(controlPlaneBootstrapWith(bootstrap, changes), serving)
   }
 
   async startLoad(options: LoadOptions): Promise<Load> {

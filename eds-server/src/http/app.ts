@@ -9,8 +9,17 @@ import { systemClock } from '../clock.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type AddressPolicyOptions, createAddressPolicy } from './address.ts'
+import { clientConfigRoutes, clientStatusRoute } from './client-config-routes.ts'
 import { consoleRoutes } from './console-routes.ts'
-import type { Delivery, Discovery, HttpApp, HttpContext, Readiness, ResourcePort } from './context.ts'
+import type {
+  ClientConfigPort,
+  Delivery,
+  Discovery,
+  HttpApp,
+  HttpContext,
+  Readiness,
+  ResourcePort,
+} from './context.ts'
 import { departureRoutes } from './departure-routes.ts'
 import { discoveryRoutes } from './discovery-routes.ts'
 import { edsserviceRoutes } from './edsservice-routes.ts'
@@ -40,6 +49,8 @@ export interface AppOptions {
   readonly discovery?: Discovery
   /** The documents that clients are served. Default: no routes for them. */
   readonly resources?: ResourcePort
+  /** What each client has. Default: no routes for that. */
+  readonly clientConfig?: ClientConfigPort
   /** The connected clients, each as a JSON object. */
   readonly nodes: () => readonly unknown[]
   readonly readiness: () => Readiness
@@ -107,6 +118,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
     protocol.addHook('onRequest', localBrowsersOnly(options))
     discoveryRoutes(protocol, context)
     v1ReadRoutes(protocol, context)
+    if (context.clientConfig) clientStatusRoute(protocol, context.clientConfig)
   })
   app.register(async api => {
     api.addHook('onRequest', localCallersOnly(options))
@@ -121,6 +133,7 @@ function addRoutes(app: HttpApp, context: HttpContext, streams: EventStreams, op
     operationsRoutes(api, context)
     preservationRoutes(api, context)
     if (context.resources) resourceRoutes(api, context.resources)
+    if (context.clientConfig) clientConfigRoutes(api, context.clientConfig)
     consoleRoutes(api)
   })
   app.register(async v1 => {

@@ -108,7 +108,17 @@ export interface ResourcePort {
   delete(address: ResourceAddress): void
 }
 
+/** What the connected clients have, resource by resource. Everything throws RollcallErrors. */
+export interface ClientConfigPort {
+  /** Of one client; `type` as in `/v1/resources/:type`. */
+  of(node: string, type: string | undefined): object
+  /** The protocol's own question and answer: JSON in, JSON text out. */
+  status(body: unknown): string
+}
+
 export interface HttpContext {
+  /** Undefined: this server has none. */
+  readonly clientConfig?: ClientConfigPort | undefined
   /** Undefined: this server has none. */
   readonly resources?: ResourcePort | undefined
   readonly discovery: Discovery

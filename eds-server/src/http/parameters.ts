@@ -18,6 +18,19 @@ export const hostParams: TObject<{ service: TString; host: TString }> = Type.Obj
   }),
 })
 
+export const nodeParams: TObject<{ node: TString }> = Type.Object({
+  node: Type.String({ description: 'the id of a client, as in /v1/nodes', examples: ['test-id'] }),
+})
+
+export const nodeConfigQuery: TObject<{ type: TOptional<TString> }> = Type.Object(
+  {
+    type: Type.Optional(
+      Type.String({ description: 'only this type, as in /v1/resources/:type', examples: ['endpoints'] }),
+    ),
+  },
+  closed,
+)
+
 export const repoParams: TObject<{ repo: TString }> = Type.Object({
   repo: Type.String({ description: 'the service_repo_name of a registration', examples: ['myservice'] }),
 })

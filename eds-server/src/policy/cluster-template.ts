@@ -46,7 +46,7 @@ export function clusterOf(service: string, rule: ServiceRule): Fields {
       ...SUCCESS_RATE,
     },
     circuit_breakers: {
-      thresholds: [{ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 10 } }],
+      thresholds: [{ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 1000 } }],
     },
     ...subsets(rule),
     ...protocol(rule),

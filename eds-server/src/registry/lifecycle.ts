@@ -94,6 +94,7 @@ export class Lifecycle {
     this.table.put(holding)
     this.#store.put(holding)
     this.#wheel.schedule(holding)
+    if (instance.ttlMs !== undefined) this.warmUp.arrived()
     this.#emit({ type: 'registered', instance, previous: undefined })
     return { instance, leaseSecret }
   }

@@ -3,8 +3,9 @@
  * on which the database is damaged (F27).
  */
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { replaceFile } from '../durable-file.ts'
 import type { StoredState } from './store.ts'
 import {
   Damaged,
@@ -27,7 +28,6 @@ interface Content {
   readonly tombstones?: readonly string[]
 }
 
-/** tmp, fsync, rename, fsync of the directory: at every moment one whole file is there. */
 export function writeGeneration(directory: string, state: Omit<StoredState, 'isComplete'>): void {
   const content: Content = {
     format: FORMAT,
@@ -37,10 +37,7 @@ export function writeGeneration(directory: string, state: Omit<StoredState, 'isC
     tombstones: state.tombstones.map(stone => encodeTombstone(stone).toString('base64')),
   }
   const text = JSON.stringify(content)
-  const path = join(directory, NAME)
-  synced(`${path}.tmp`, 'w', file => writeSync(file, `${digest(text)}\n${text}\n`))
-  renameSync(`${path}.tmp`, path)
-  synced(directory, 'r', () => undefined)
+  replaceFile(join(directory, NAME), `${digest(text)}\n${text}\n`)
 }
 
 /** Undefined when there is none; throws Damaged when it is not whole. */
@@ -61,14 +58,4 @@ export function readGeneration(directory: string): Omit<StoredState, 'isComplete
 
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
-}
-
-function synced(path: string, flags: string, write: (file: number) => unknown): void {
-  const file = openSync(path, flags, 0o600)
-  try {
-    write(file)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
 }

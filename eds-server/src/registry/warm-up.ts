@@ -31,9 +31,13 @@ export class WarmUp {
   readonly #stored: number
   readonly #needed: number
   readonly #isComplete: boolean
-  readonly #endsAt: number
+  readonly #limitMs: number
+  readonly #longestMs: number
+  readonly #intervalMs: number
   readonly #listeners = new Set<() => void>()
-  readonly #timer: Timer | undefined
+  #startedAt: number
+  #endsAt = 0
+  #timer: Timer | undefined
   #confirmed = 0
   #isWarm = false
 
@@ -45,9 +49,12 @@ export class WarmUp {
     // Every SDK gets two chances to register again; stored instances get as long as their lease would.
     const forRegistrations = isComplete ? 0 : 2 * heartbeatIntervalMs(ttlMs)
     const limitMs = Math.max(forRegistrations, stored > 0 ? 2 * ttlMs : 0)
-    this.#endsAt = clock.now() + limitMs
+    this.#limitMs = limitMs
+    this.#intervalMs = heartbeatIntervalMs(ttlMs)
+    this.#longestMs = 2 * ttlMs
+    this.#startedAt = clock.now()
     if (limitMs === 0) this.#isWarm = true
-    else this.#timer = clock.setTimer(limitMs, () => this.#end())
+    else this.#endAt(this.#startedAt + limitMs)
   }
 
   get isWarm(): boolean {
@@ -57,6 +64,20 @@ export class WarmUp {
   /** Whether a client that shows this version of an earlier life must wait; an empty version has nothing to lose. */
   holds(clientVersion: string): boolean {
     return !this.#isWarm && clientVersion !== ''
+  }
+
+  /** From now on instances can reach us: their time begins, however long the start took (F02). */
+  reachable(): void {
+    if (this.#isWarm) return
+    this.#startedAt = this.#clock.now()
+    this.#endAt(this.#startedAt + this.#limitMs)
+  }
+
+  /** An instance that is not known has come. While they do, others may be on their way: one more interval for them. */
+  arrived(): void {
+    if (this.#isWarm || this.#isComplete) return
+    const longest = this.#startedAt + this.#longestMs
+    this.#endAt(Math.min(longest, Math.max(this.#endsAt, this.#clock.now() + this.#intervalMs)))
   }
 
   /** A stored instance has sent a heartbeat, or has left. */
@@ -84,6 +105,13 @@ export class WarmUp {
   close(): void {
     this.#timer?.cancel()
     this.#listeners.clear()
+  }
+
+  #endAt(endsAt: number): void {
+    if (endsAt === this.#endsAt) return
+    this.#endsAt = endsAt
+    this.#timer?.cancel()
+    this.#timer = this.#clock.setTimer(endsAt - this.#clock.now(), () => this.#end())
   }
 
   #end(): void {

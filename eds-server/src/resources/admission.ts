@@ -31,6 +31,8 @@ export interface AdmittedResource {
 export interface AdmissionOptions {
   /** False: a resource that holds a secret is refused, because everybody on the way could read it. */
   readonly secretsAllowed: boolean
+  /** True: not refused in a `Secret`, which came by no network and is served to nobody who can be overheard (F62). */
+  readonly confidentialTypesAllowed?: boolean
 }
 
 /** Of the encoded message. */
@@ -57,6 +59,11 @@ export class Admission {
   any(typeUrl: string, bytes: Uint8Array, where: string): AdmittedResource {
     const json = refusing(where, () => jsonOfAny(typeUrl, bytes))
     return this.json(json, where)
+  }
+
+  #maySecretsBeIn({ type }: Kind): boolean {
+    const { secretsAllowed, confidentialTypesAllowed = false } = this.#options
+    return secretsAllowed || (confidentialTypesAllowed && type.isConfidential)
   }
 
   #unwrapped(json: JsonValue, where: string, at: string): AdmittedResource {
@@ -95,12 +102,14 @@ export class Admission {
     const name = nameOf(kind, root, at, wrapper?.name)
     const ttlMs = wrapper && ttlOf(wrapper, kind)
     const [secret] = secrets
-    if (secret !== undefined && !this.#options.secretsAllowed) {
+    if (secret !== undefined && !this.#maySecretsBeIn(kind)) {
       const reason =
         'is a secret, and this server answers beyond loopback without encryption; name a file on the client instead'
       throw refusal(where, { path: secret, reason }, 'ROLLCALL_SECRET_REFUSED')
     }
-    return { kind, name, references, secrets, resource: createResource(kind.type, name, bytes, ttlMs) }
+    const isConfidential = kind.type.isConfidential || secrets.length > 0
+    const resource = createResource(kind.type, name, bytes, { isConfidential, ttlMs })
+    return { kind, name, references, secrets, resource }
   }
 }
 
@@ -142,14 +151,14 @@ function inspected(
   at: string,
 ): { references: readonly Reference[]; secrets: readonly string[] } {
   const references: Reference[] = []
-  const secrets: string[] = []
+  const secrets = new Set<string>()
   walk(root, at, (message, path) => {
     const flaw = ruleFlaw(message, path)
     if (flaw) throw new Unfit(flaw)
     references.push(...referencesIn(message, path))
-    secrets.push(...secretsIn(message, path.slice(at.length)))
+    for (const secret of secretsIn(message, path.slice(at.length))) secrets.add(secret)
   })
-  return { references, secrets }
+  return { references, secrets: [...secrets] }
 }
 
 function nameOf(kind: Kind, root: ReflectMessage, at: string, wrapperName: JsonValue | undefined): string {

@@ -5,6 +5,8 @@ import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { messageRegistry } from '../xds/message-registry.ts'
 import type { Resource } from '../xds/resource.ts'
 import { Unfit } from './json-tree.ts'
+import { kindOf } from './kinds.ts'
+import { REDACTED, redacted, secretsIn } from './secrets.ts'
 import { walk } from './walk.ts'
 
 /** The message as JSON. Throws Unfit for unknown fields and types: JSON would pass over them. */
@@ -19,6 +21,16 @@ export function jsonOfAny(typeUrl: string, value: Uint8Array): JsonValue {
     })
   })
   return toJson(AnySchema, any, { registry: messageRegistry(), useProtoFieldName: true })
+}
+
+/** The resource as it may be shown: of a `Secret` nothing, of any other what is not secret (F66). */
+export function shownDocument(resource: Resource): JsonValue {
+  if (!resource.isConfidential) return documentOf(resource)
+  const any = fromBinary(AnySchema, resource.any)
+  if (kindOf(any.typeUrl)?.type.isConfidential) return REDACTED
+  const secrets: string[] = []
+  walk(reflect(AnySchema, any), '', (message, path) => void secrets.push(...secretsIn(message, path)))
+  return redacted(documentOf(resource), secrets)
 }
 
 /** The resource as JSON with the field names of the .proto files, secrets and all. */

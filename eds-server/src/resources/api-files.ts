@@ -1,20 +1,10 @@
 /**
- * API resources on disk: one file each, written beside and renamed, so that at every moment a whole one is there.
- * Readable by the owner alone: they may hold secrets.
+ * API resources on disk: one file each. Readable by the owner alone: they may hold secrets.
  */
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { removeFile, replaceFile } from '../durable-file.ts'
 import { RollcallError } from '../errors.ts'
 import type { Admission } from './admission.ts'
 import { documentOf } from './any-json.ts'
@@ -77,19 +67,11 @@ export class ApiFiles implements ApiStore {
       ...(ttlMs !== undefined && { ttl: ttlText(ttlMs) }),
       resource: documentOf(resource.resource),
     }
-    const path = this.#pathOf(placed)
-    storing(() => {
-      synced(`${path}.tmp`, 'w', file => writeSync(file, `${JSON.stringify({ group, document })}\n`))
-      renameSync(`${path}.tmp`, path)
-      synced(this.#folder, 'r', () => undefined)
-    })
+    storing(() => replaceFile(this.#pathOf(placed), `${JSON.stringify({ group, document })}\n`))
   }
 
   remove(placed: Placed): void {
-    storing(() => {
-      rmSync(this.#pathOf(placed), { force: true })
-      synced(this.#folder, 'r', () => undefined)
-    })
+    storing(() => removeFile(this.#pathOf(placed)))
   }
 
   #read(file: string, admission: Admission): Placed {
@@ -102,16 +84,6 @@ export class ApiFiles implements ApiStore {
   /** Names may be any text, and are never part of a path (F57). */
   #pathOf(placed: Placed): string {
     return join(this.#folder, `${createHash('sha256').update(keyOfPlaced(placed)).digest('hex')}.json`)
-  }
-}
-
-function synced(path: string, flags: string, write: (file: number) => unknown): void {
-  const file = openSync(path, flags, 0o600)
-  try {
-    write(file)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
   }
 }
 

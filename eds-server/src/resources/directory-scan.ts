@@ -2,15 +2,17 @@
  * What is in the directory, without reading the files: each with a signature that changes whenever its content may
  * have. Symbolic links are followed, which is how mounted ConfigMaps are replaced.
  */
-import type { BigIntStats } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RollcallError } from '../errors.ts'
 import { unreadable } from './document-error.ts'
 import { COMMON } from './effective.ts'
+import { SECRETS_FOLDER, secretFolders, signatureOf, signatureOfFolder } from './secret-folder.ts'
 
 export interface ScannedFile {
   readonly group: string
+  /** A document, or a folder that is a secret as a whole. */
+  readonly kind: 'document' | 'secret'
   /** Undefined: the file cannot be looked at; `problem` says why. */
   readonly signature: string | undefined
   readonly problem?: RollcallError
@@ -43,6 +45,7 @@ export async function scanDirectory(directory: string): Promise<Scan> {
       const scanned = await scanFile(directory, join(folder, name), group)
       if (scanned) files.set(join(folder, name), scanned)
     }
+    await addSecrets(directory, folder, group, { files, folders })
   }
   if (files.size > FILES_MAX) {
     throw new RollcallError('ROLLCALL_LIMIT_REACHED', `.: has ${files.size} files; the limit is ${FILES_MAX}`)
@@ -73,6 +76,28 @@ async function groupsIn(directory: string): Promise<string[]> {
   return names.filter((_, index) => kinds[index]?.isDirectory())
 }
 
+async function addSecrets(
+  directory: string,
+  place: string,
+  group: string,
+  { files, folders }: { files: Map<string, ScannedFile>; folders: Map<string, string> },
+): Promise<void> {
+  const names = await secretFolders(join(directory, place))
+  if (names.length === 0) return
+  await addFolder(folders, join(directory, place, SECRETS_FOLDER))
+  for (const name of names) {
+    const folder = join(place, SECRETS_FOLDER, name)
+    await addFolder(folders, join(directory, folder))
+    try {
+      const signature = await signatureOfFolder(directory, folder)
+      files.set(folder, { group, kind: 'secret', signature })
+    } catch (error) {
+      if (!(error instanceof RollcallError)) throw error
+      files.set(folder, { group, kind: 'secret', signature: undefined, problem: error })
+    }
+  }
+}
+
 async function addFolder(folders: Map<string, string>, path: string): Promise<void> {
   const { dev, ino } = await stat(path, { bigint: true })
   folders.set(path, `${dev}:${ino}`)
@@ -80,17 +105,19 @@ async function addFolder(folders: Map<string, string>, path: string): Promise<vo
 
 /** Undefined for what is no file: reading a pipe would never end. */
 async function scanFile(directory: string, file: string, group: string): Promise<ScannedFile | undefined> {
+  const kind = 'document'
   try {
     const stats = await stat(join(directory, file), { bigint: true })
     if (!stats.isFile()) return undefined
-    if (stats.size <= FILE_BYTES_MAX) return { group, signature: signatureOf(stats) }
+    if (stats.size <= FILE_BYTES_MAX) return { group, kind, signature: signatureOf(stats) }
     const message = `${file}: is ${stats.size} bytes; the limit is ${FILE_BYTES_MAX}`
-    return { group, signature: undefined, problem: new RollcallError('ROLLCALL_BODY_TOO_LARGE', message) }
+    return {
+      group,
+      kind,
+      signature: undefined,
+      problem: new RollcallError('ROLLCALL_BODY_TOO_LARGE', message),
+    }
   } catch (error) {
-    return { group, signature: undefined, problem: unreadable(file, error) }
+    return { group, kind, signature: undefined, problem: unreadable(file, error) }
   }
-}
-
-function signatureOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
-  return [dev, ino, size, mtimeNs, ctimeNs].join(':')
 }

@@ -53,7 +53,7 @@ function wordsOf({ message }: Error): string {
   const [line = ''] = message.split('\n')
   return line.startsWith('Maximum call stack')
     ? 'is nested too deeply'
-    : `is not YAML: ${line.replace(/:$/, '')}`
+    : `is not YAML: ${line.replace(/:(?: ".*)?$/, '')}`
 }
 
 function plain(document: { toJS(options: { maxAliasCount: number }): unknown }, where: string): unknown {

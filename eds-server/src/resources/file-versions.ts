@@ -1,9 +1,11 @@
 /** Reads the files that changed. What did not change is what it was: the same object. */
 import { RollcallError } from '../errors.ts'
-import type { Admission } from './admission.ts'
+import type { Admission, AdmittedResource } from './admission.ts'
+import { secretsOf } from './certificates.ts'
 import { readScanned, type Scan, type ScannedFile } from './directory-scan.ts'
 import { resourcesIn } from './document.ts'
 import type { Attempt, FileVersion } from './file-set.ts'
+import { readFolder } from './secret-folder.ts'
 
 export interface ReadVersion {
   /** Undefined: it could not be read. */
@@ -46,18 +48,32 @@ async function versionOf(
   if (known && signature !== undefined && known.signature === signature) return known
   if (problem) return failed(group, problem, known)
   try {
-    const text = await readScanned(path, file, scanned)
-    if (text === undefined) return undefined
-    return { signature, version: { group, attempt: attempt(text, file, admission) } }
+    const resources = await contentOf(path, file, scanned, admission)
+    return resources && { signature, version: { group, attempt: attempt(resources) } }
   } catch (error) {
     if (error instanceof RollcallError) return failed(group, error, known)
     throw error
   }
 }
 
-function attempt(text: string, file: string, admission: Admission): Attempt {
+/** What makes its resources out of what was read; undefined: it changes while it is read. */
+async function contentOf(
+  path: string,
+  file: string,
+  scanned: ScannedFile,
+  admission: Admission,
+): Promise<(() => readonly AdmittedResource[]) | undefined> {
+  if (scanned.kind === 'secret') {
+    const parts = await readFolder(path, file, scanned.signature)
+    return parts && (() => secretsOf(parts, file, admission))
+  }
+  const text = await readScanned(path, file, scanned)
+  return text === undefined ? undefined : () => resourcesIn(text, file, admission)
+}
+
+function attempt(resources: () => readonly AdmittedResource[]): Attempt {
   try {
-    return resourcesIn(text, file, admission)
+    return resources()
   } catch (error) {
     if (error instanceof RollcallError) return error
     throw error

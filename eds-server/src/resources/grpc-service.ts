@@ -1,20 +1,12 @@
 /** `rollcall.v1.Resources`: the operations of ResourceApi as unary calls, refusals as statuses. */
-import {
-  type handleUnaryCall,
-  Metadata,
-  type ServiceDefinition,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js'
-import { RollcallError } from '../errors.ts'
+import type { handleUnaryCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+import { statusOf } from '../xds/grpc-status.ts'
 import { decoder, packageDefinition } from '../xds/protos.ts'
 import type { DocumentError } from './document-error.ts'
 import { kindNamed, kindOf } from './kinds.ts'
 import type { Address, ResourceApi, ResourceView } from './resource-api.ts'
 
 export const RESOURCES_SERVICE = 'rollcall.v1.Resources'
-
-/** Trailers are bounded by what clients accept as headers. */
-const STATUS_MESSAGE_MAX = 2000
 
 interface AnyMessage {
   readonly type_url?: string
@@ -83,21 +75,9 @@ function unaryWith(failed: (error: unknown) => void) {
       try {
         callback(null, answer(call.request))
       } catch (error) {
-        if (!(error instanceof RollcallError)) failed(error)
-        callback(statusOf(error))
+        callback(statusOf(error, failed))
       }
     }
-}
-
-function statusOf(error: unknown): { code: number; details: string; metadata: Metadata } {
-  const known =
-    error instanceof RollcallError
-      ? error
-      : new RollcallError('ROLLCALL_INTERNAL', 'the server failed; its log says how')
-  const metadata = new Metadata()
-  metadata.set('rollcall-code', known.code)
-  const details = `${known.code}: ${known.message}`.slice(0, STATUS_MESSAGE_MAX)
-  return { code: known.grpcStatus, details, metadata }
 }
 
 function addressOf({ type_url: typeUrl = '', name = '', group = '' }: Addressed): Address {

@@ -1,4 +1,5 @@
 /** The types that documents may hold: how each is called in paths, and which of its fields is its name. */
+import { RollcallError, shown } from '../errors.ts'
 import {
   CLUSTER,
   ENDPOINT,
@@ -41,4 +42,10 @@ export function kindOf(typeUrl: string): Kind | undefined {
 
 export function kindNamed(plural: string): Kind | undefined {
   return byPlural.get(plural)
+}
+
+export function unknownKind(plural: string): RollcallError {
+  const known = KINDS.map(each => each.plural).join(', ')
+  const message = `type: ${shown(plural)} is no type of resource; there are: ${known}`
+  return new RollcallError('ROLLCALL_RESOURCE_UNKNOWN', message, { field: 'type', value: plural })
 }

@@ -9,7 +9,7 @@ import { documentOf } from './any-json.ts'
 import { API_SOURCE, type ApiStore } from './api-files.ts'
 import type { DocumentError } from './document-error.ts'
 import { locatedIn } from './effective.ts'
-import { KINDS, type Kind, kindNamed } from './kinds.ts'
+import { KINDS, type Kind, kindNamed, unknownKind } from './kinds.ts'
 import type { Located, Origin } from './placed.ts'
 import type { ResourceStore } from './resource-store.ts'
 import { redacted } from './secrets.ts'
@@ -155,10 +155,8 @@ export class ResourceApi {
 
   #kind(plural: string): Kind {
     const kind = kindNamed(plural)
-    if (kind) return kind
-    const known = KINDS.map(each => each.plural).join(', ')
-    const message = `type: ${shown(plural)} is no type of resource; there are: ${known}`
-    throw new RollcallError('ROLLCALL_RESOURCE_UNKNOWN', message, { field: 'type', value: plural })
+    if (!kind) throw unknownKind(plural)
+    return kind
   }
 
   #counted<Result>(work: () => Result): Result {

@@ -7,15 +7,25 @@ import type { ReflectMessage } from '@bufbuild/protobuf/reflect'
 import { messageRegistry } from '../xds/message-registry.ts'
 import { step } from './refusal.ts'
 
-const REDACTED = '[redacted]'
+export const REDACTED = '[redacted]'
 const DATA_SOURCE = 'envoy.config.core.v3.DataSource'
+const PRIVATE_KEY = 'PRIVATE KEY-----'
 const INLINE = ['inline_string', 'inline_bytes']
 
 /** JSON pointers of the secrets in this message alone, not of those inside it. */
 export function secretsIn(message: ReflectMessage, path: string): string[] {
-  return sensitiveFields(message.desc)
+  const marked = sensitiveFields(message.desc)
     .filter(field => message.isSet(field))
     .flatMap(field => secretParts(message, field, step(path, field.name)))
+  return message.desc.typeName === DATA_SOURCE ? [...marked, ...misplacedKeys(message, path)] : marked
+}
+
+/** A private key is a secret wherever it is written: in the file of the certificate, for one. */
+function misplacedKeys(source: ReflectMessage, path: string): string[] {
+  return source.fields
+    .filter(field => INLINE.includes(field.name) && source.isSet(field))
+    .filter(field => Buffer.from(source.get(field) as string | Uint8Array).includes(PRIVATE_KEY))
+    .map(field => step(path, field.name))
 }
 
 function secretParts(message: ReflectMessage, field: DescField, path: string): string[] {

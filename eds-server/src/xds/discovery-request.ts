@@ -8,6 +8,8 @@ import { WireReader } from './wire-reader.ts'
 export interface Node extends NodeIdentity {
   readonly userAgent: string
   readonly userAgentVersion: string
+  /** Its metadata, an encoded `google.protobuf.Struct`; shares memory with the request. */
+  readonly metadataStruct?: Buffer | undefined
   readonly features: ClientFeatures
 }
 
@@ -59,6 +61,8 @@ const NODE = { ID: 1, CLUSTER: 2, METADATA: 3, USER_AGENT: 6, USER_AGENT_VERSION
 const ENTRY = { KEY: 1, VALUE: 2 } as const
 const STATUS = { CODE: 1, MESSAGE: 2 } as const
 
+/** Kept of what a client says to what it refuses. */
+const MESSAGE_BYTES = 4096
 const TTL_FEATURE = 'xds.config.supports-resource-ttl'
 /** Envoy's list of features, which gRPC follows, has the first; its text on the protocol has the second. */
 const WRAPPED_FEATURES: readonly string[] = [
@@ -119,7 +123,8 @@ function decodeNode(bytes: Buffer): Node {
   const [userAgent, userAgentVersion] = decodeTexts(bytes, NODE.USER_AGENT, NODE.USER_AGENT_VERSION)
   const { struct, features } = decodeDetails(bytes)
   const node = { id, cluster, userAgent, userAgentVersion, features }
-  return struct ? { ...node, metadata: key => textInStruct(struct, key) } : node
+  if (!struct) return node
+  return { ...node, metadataStruct: struct, metadata: key => textInStruct(struct, key) }
 }
 
 /** The metadata is still encoded: it is read only where it decides the group of the node. */
@@ -156,7 +161,8 @@ function decodeError(bytes: Buffer): RequestError {
   let message = ''
   while (reader.next()) {
     if (reader.field === STATUS.CODE) code = reader.uint()
-    else if (reader.field === STATUS.MESSAGE) message = reader.string()
+    // Kept and shown as long as the refusal stands.
+    else if (reader.field === STATUS.MESSAGE) message = reader.bytes().subarray(0, MESSAGE_BYTES).toString()
     else reader.skip()
   }
   return { code, message }

@@ -9,11 +9,12 @@ import type { CacheGroups } from './cache-groups.ts'
 import { type FetchRequest, readFetchRequest } from './fetch-request.ts'
 import { jsonOf } from './json.ts'
 import type { NodeIdentity } from './node-grouping.ts'
-import { NodeStatus, type NodeView } from './node-status.ts'
+import { type ClientStatus, NodeStatus, type NodeView } from './node-status.ts'
 import { versionOf } from './resource.ts'
 import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
 import { RestSubscription } from './rest-subscription.ts'
+import { isLoopbackPeer, SECRETS_WITHHELD } from './secrecy.ts'
 import { DEFAULT_LIMITS, type StreamLimits, type XdsObserver } from './stream-context.ts'
 
 export interface FetchOptions {
@@ -85,6 +86,10 @@ export class FetchServer {
   /** The answer as JSON text; undefined: the client has it already. Rejects with a RollcallError. */
   async fetch(method: FetchMethod, call: FetchCall): Promise<string | undefined> {
     const { type, typeUrl } = method
+    if (type.isConfidential && !isLoopbackPeer(call.peer)) {
+      this.#options.observer?.secretsWithheld?.()
+      throw new RollcallError('ROLLCALL_SECRET_REFUSED', SECRETS_WITHHELD)
+    }
     const request = readFetchRequest(call.body, typeUrl, this.#limits)
     const names = namesOf(request, type)
     const kept = this.#keptFor(method, request, names, call.peer)
@@ -93,13 +98,18 @@ export class FetchServer {
     try {
       const set = await this.#newsFor(cache, names, request.version, kept?.subscription, call)
       if (!set) return undefined
-      kept?.subscription.tell(set.version)
+      kept?.subscription.tell(set)
       const text = this.#encode(method, set)
       this.#options.observer?.responseSent?.(typeUrl, 'rest', text.length)
       return text
     } finally {
       kept?.subscription.pollEnds()
     }
+  }
+
+  /** The same, with each resource that they have. */
+  clients(): ClientStatus[] {
+    return this.#status.clients()
   }
 
   close(): void {

@@ -15,7 +15,7 @@ import { ResponseEncoder } from './discovery-response.ts'
 import { isGrpc, UNSUPPORTED_MEDIA_TYPE } from './grpc-headers.ts'
 import { GrpcPort } from './grpc-port.ts'
 import { type CallReceiver, connect } from './grpc-transport.ts'
-import { NodeStatus, type NodeView } from './node-status.ts'
+import { type ClientStatus, NodeStatus, type NodeView } from './node-status.ts'
 import { streamingMethods } from './protos.ts'
 import { type SideService, SideServices } from './side-services.ts'
 import { SOTW } from './sotw-stream.ts'
@@ -107,6 +107,11 @@ export class XdsServer {
   /** What every connected client has. */
   nodes(): NodeView[] {
     return this.#context.status.nodes()
+  }
+
+  /** The same, with each resource that they have. */
+  clients(): ClientStatus[] {
+    return this.#context.status.clients()
   }
 
   /**

@@ -17,6 +17,8 @@ import type { Watcher } from './watcher.ts'
 interface Entry {
   readonly resource: Resource
   readonly revision: number
+  /** Wall time, milliseconds. */
+  readonly changedAt: number
 }
 
 export class LinearCache implements ResourceCache {
@@ -96,6 +98,10 @@ export class LinearCache implements ResourceCache {
     return this.#entries.get(name)?.revision ?? this.#deleted.get(name) ?? 0
   }
 
+  changedAt(name: string): number | undefined {
+    return this.#entries.get(name)?.changedAt
+  }
+
   placeholder(name: string): Resource | undefined {
     return this.#options.placeholder?.(name)
   }
@@ -161,7 +167,8 @@ export class LinearCache implements ResourceCache {
     if (this.get(resource.name)?.version === resource.version) return false
     this.#deleted.delete(resource.name)
     this.#revision += 1
-    this.#entries.set(resource.name, { resource, revision: this.#revision })
+    const changedAt = this.#clock.wallTime().getTime()
+    this.#entries.set(resource.name, { resource, revision: this.#revision, changedAt })
     this.#renewals.set(resource)
     return true
   }

@@ -55,6 +55,10 @@ export class MuxCache implements ResourceCache {
     return this.#upper.revisionOf(name) + this.#lower.revisionOf(name)
   }
 
+  changedAt(name: string): number | undefined {
+    return this.#upper.changedAt(name) ?? this.#lower.changedAt(name)
+  }
+
   placeholder(name: string): Resource | undefined {
     return this.#lower.placeholder(name)
   }

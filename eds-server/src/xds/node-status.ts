@@ -1,5 +1,7 @@
 /** Who is connected and what each client has: the views that operators read, gathered from the open streams. */
 
+import type { Resource } from './resource.ts'
+
 /** - `STALE`: sent, not ACKed; `NACKED`: refused as it is now; `NOT_SENT`: nothing was sent yet. */
 export type PendingState = 'STALE' | 'NACKED' | 'NOT_SENT'
 
@@ -63,20 +65,53 @@ export interface Nack {
 /** One resource as one client has it. */
 export interface ResourceState {
   readonly name: string
-  /** The version that is held for the client; empty: there is no such resource. */
-  readonly version: string
+  /** What is held for the client; undefined: there is no such resource. */
+  readonly resource: Resource | undefined
   readonly state: 'SYNCED' | PendingState
-  /** What the client said to the newest response that it refused. */
-  readonly error?: string
+}
+
+/** The same, with what operators ask next. */
+export interface ResourceStatus extends ResourceState {
+  /** When the resource became what it is, wall time in milliseconds; undefined where nobody knows. */
+  readonly changedAt: number | undefined
+  /** Of a resource that the client refuses as it is: what it said. */
+  readonly nack: Nack | undefined
+}
+
+/** What one client has of one type. */
+export interface TypeStatus {
+  readonly typeUrl: string
+  readonly protocol: TypeView['protocol']
+  readonly aggregated: boolean
+  readonly resources: readonly ResourceStatus[]
+}
+
+/** One client, by node and connection; what it has is read when asked for. */
+export interface ClientStatus {
+  readonly node: ObservedNode
+  readonly peer: string
+  readonly connectedAt: Date
+  types(): Iterable<TypeStatus>
+}
+
+/** What a client says of itself, as far as it is kept. */
+export interface ObservedNode {
+  readonly id: string
+  readonly cluster: string
+  readonly userAgent?: string
+  readonly userAgentVersion?: string
+  /** An encoded `google.protobuf.Struct`. */
+  readonly metadataStruct?: Buffer | undefined
 }
 
 /** The part of a stream that is shown. */
 export interface ObservedStream {
   /** Undefined until the first request has named the node. */
-  readonly node: { readonly id: string; readonly cluster: string } | undefined
+  readonly node: ObservedNode | undefined
   readonly peer: string
   readonly openedAt: Date
   views(): TypeView[]
+  types(): Iterable<TypeStatus>
 }
 
 export class NodeStatus {
@@ -92,23 +127,43 @@ export class NodeStatus {
 
   /** One view for each node and connection: a client with typed streams has several on one connection. */
   nodes(): NodeView[] {
-    const views = new Map<string, { view: NodeView; types: TypeView[] }>()
+    return this.#clients().map(([first, ...more]) => ({
+      node: first.node.id,
+      cluster: first.node.cluster,
+      peer: first.peer,
+      connectedAt: first.openedAt.toISOString(),
+      types: [first, ...more].flatMap(stream => stream.views()),
+    }))
+  }
+
+  /** The same clients, with each resource that they have. */
+  clients(): ClientStatus[] {
+    return this.#clients().map(streams => {
+      const [{ node, peer, openedAt }] = streams
+      return { node, peer, connectedAt: openedAt, types: () => typesOf(streams) }
+    })
+  }
+
+  #clients(): Streams[] {
+    const clients = new Map<string, [NamedStream, ...NamedStream[]]>()
     for (const stream of this.#streams) {
-      if (!stream.node) continue
+      if (!isNamed(stream)) continue
       const key = JSON.stringify([stream.node.id, stream.peer])
-      const known = views.get(key)
-      if (known) known.types.push(...stream.views())
-      else views.set(key, viewOf(stream, stream.node))
+      const known = clients.get(key)
+      if (known) known.push(stream)
+      else clients.set(key, [stream])
     }
-    return Array.from(views.values(), ({ view }) => view)
+    return [...clients.values()]
   }
 }
 
-function viewOf(
-  stream: ObservedStream,
-  node: { id: string; cluster: string },
-): { view: NodeView; types: TypeView[] } {
-  const types = stream.views()
-  const connectedAt = stream.openedAt.toISOString()
-  return { view: { node: node.id, cluster: node.cluster, peer: stream.peer, connectedAt, types }, types }
+type NamedStream = ObservedStream & { readonly node: ObservedNode }
+type Streams = readonly [NamedStream, ...NamedStream[]]
+
+function isNamed(stream: ObservedStream): stream is NamedStream {
+  return stream.node !== undefined
+}
+
+function* typesOf(streams: Streams): Generator<TypeStatus> {
+  for (const stream of streams) yield* stream.types()
 }

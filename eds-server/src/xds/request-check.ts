@@ -1,9 +1,11 @@
 /** What a request must keep to, and how a stream is refused that does not. */
-import type { Node } from './discovery-request.ts'
+import type { Node, RequestError } from './discovery-request.ts'
 import { STATUS, type StreamLimits } from './stream-context.ts'
 import { MalformedMessage } from './wire-reader.ts'
 
 const KEPT_TEXT = 1024
+/** Of larger metadata nothing is kept, and no operator can choose a node by it. */
+const KEPT_METADATA = 16 * 1024
 
 /** A request that ends its stream with this status. */
 export class Refusal extends Error {
@@ -33,6 +35,11 @@ export function meantType(requested: string, implied: string | undefined): strin
   return typeUrl
 }
 
+/** A refusal may quote what was refused: of a response that holds a secret only the code is kept (F66). */
+export function withheld({ code }: RequestError): RequestError {
+  return { code, message: 'not repeated: it may quote a secret; the log of the client has the reason' }
+}
+
 export function checkNames(names: Iterable<string>, limits: StreamLimits): void {
   let count = 0
   for (const name of names) {
@@ -52,12 +59,15 @@ export function checkCount(count: number, limits: StreamLimits): void {
 
 /** A node id is any text; what is kept of it is bounded. */
 export function boundedNode(node: Node | undefined): Node {
+  const struct = node?.metadataStruct
   const cut = (text: string | undefined): string => (text ?? '').slice(0, KEPT_TEXT)
   return {
     id: cut(node?.id),
     cluster: cut(node?.cluster),
     userAgent: cut(node?.userAgent),
     userAgentVersion: cut(node?.userAgentVersion),
+    // A copy: the request around it is 61 KB.
+    metadataStruct: struct && struct.length <= KEPT_METADATA ? Buffer.from(struct) : undefined,
     features: node?.features ?? { ttl: false, wrapped: false },
   }
 }

@@ -34,6 +34,8 @@ export interface ResourceCache {
   all(): ResourceSet
   /** The revision of the newest change of the name; 0 for a name that never was. */
   revisionOf(name: string): number
+  /** When the resource became what it is, wall time in milliseconds; undefined if there is none. */
+  changedAt(name: string): number | undefined
   /** What a SotW client is told of a name that was never set. */
   placeholder(name: string): Resource | undefined
   /**

@@ -22,6 +22,8 @@ export interface ResourceType {
   readonly refersToClusters: boolean
   /** May be in use by resources of other types, so it is removed after they have changed. */
   readonly isRemovedLast: boolean
+  /** Secrets: only for clients that nobody can overhear (F62), and never shown (F66). */
+  readonly isConfidential: boolean
   /** Its resources may have a time to live. */
   readonly mayExpire: boolean
   /** A name that leads to nothing is told as an alias of nothing: what on-demand discovery waits for. */
@@ -50,6 +52,7 @@ function resourceType(message: string, service: string, properties: Properties =
     refersToOthers: false,
     refersToClusters: false,
     isRemovedLast: false,
+    isConfidential: false,
     mayExpire: true,
     absenceIsAlias: false,
     isOnDemand: () => false,
@@ -113,7 +116,7 @@ export const VIRTUAL_HOST: ResourceType = resourceType(
 export const SECRET: ResourceType = resourceType(
   'envoy.extensions.transport_sockets.tls.v3.Secret',
   'secret.v3.SecretDiscoveryService',
-  { restName: 'secrets', isRemovedLast: true },
+  { restName: 'secrets', isRemovedLast: true, isConfidential: true },
 )
 export const RUNTIME: ResourceType = resourceType(
   'envoy.service.runtime.v3.Runtime',

@@ -15,10 +15,19 @@ export interface Resource {
   readonly version: string
   /** The encoded `google.protobuf.Any` that holds the message. */
   readonly any: Buffer
+  /** It holds a secret: it is not shown, and neither are words of others that may quote it (F66). */
+  readonly isConfidential: boolean
   /** Only for clients that ask for it by name: those that ask for everything are not told of it. */
   readonly isOnDemand: boolean
   /** How long a client keeps it without being told of it again (X-44). Undefined: for ever. */
   readonly ttlMs: number | undefined
+}
+
+export interface ResourceOptions {
+  /** Default: as its type is. */
+  readonly isConfidential?: boolean
+  /** Milliseconds. Default: for ever. */
+  readonly ttlMs?: number | undefined
 }
 
 /** Wraps an encoded message of the given type as a resource; without a time to live it is kept for ever. */
@@ -26,11 +35,11 @@ export function createResource(
   type: ResourceType,
   name: string,
   message: Uint8Array,
-  ttlMs?: number,
+  { isConfidential = type.isConfidential, ttlMs }: ResourceOptions = {},
 ): Resource {
   const any = Buffer.concat([stringField(1, type.typeUrl), bytesField(2, message)])
   const version = ttlMs === undefined ? digest(message) : digest(`${digest(message)} for ${ttlMs} ms`)
-  return { name, version, any, isOnDemand: type.isOnDemand(message), ttlMs }
+  return { name, version, any, isConfidential, isOnDemand: type.isOnDemand(message), ttlMs }
 }
 
 /** The version of a set of resources, which does not depend on their order. One resource: its own version. */

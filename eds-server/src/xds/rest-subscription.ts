@@ -12,9 +12,11 @@ import {
   type Nack,
   type ObservedStream,
   type PendingState,
+  type TypeStatus,
   type TypeView,
 } from './node-status.ts'
-import { type ResourceCache, WILDCARD } from './resource-cache.ts'
+import { withheld } from './request-check.ts'
+import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
 import type { Watcher } from './watcher.ts'
 
@@ -25,6 +27,8 @@ interface Told {
   /** Polls since then that showed another version. */
   misses: number
   isAccepted: boolean
+  /** It holds a secret. */
+  readonly isConfidential: boolean
 }
 
 /** A client that does not poll for so long is gone. Longer than two polls of a client that asks every 5 s. */
@@ -103,7 +107,8 @@ export class RestSubscription implements Watcher, Member {
       const isRefusal = error !== undefined || told.misses >= MISSES_OF_A_NACK
       if (isRefusal) {
         const resources = this.#names.slice(0, NACKED_NAMES)
-        this.#nack = { version: told.version, resources, ...(error ?? suspicion), at: this.#now() }
+        const said = error && told.isConfidential ? withheld(error) : error
+        this.#nack = { version: told.version, resources, ...(said ?? suspicion), at: this.#now() }
       }
     }
   }
@@ -116,15 +121,18 @@ export class RestSubscription implements Watcher, Member {
   /** The client has the present version, even if this server never told it: after a restart, say. */
   hasCurrent(version: string): void {
     if (this.#told?.version !== version) {
-      this.#told = { version, revision: 0, misses: 0, isAccepted: false }
+      const { isConfidential } = this.#cache.type
+      this.#told = { version, revision: 0, misses: 0, isAccepted: false, isConfidential }
     }
     this.#told.revision = this.#cache.revision
     this.#accept(this.#told)
   }
 
-  tell(version: string): void {
+  tell({ version, resources }: ResourceSet): void {
     const misses = this.#told?.version === version ? this.#told.misses : 0
-    this.#told = { version, revision: this.#cache.revision, misses, isAccepted: false }
+    const isConfidential = resources.some(resource => resource.isConfidential)
+    const { revision } = this.#cache
+    this.#told = { version, revision, misses, isAccepted: false, isConfidential }
   }
 
   /** Resolves at the next change of a name, after `timeoutMs`, or when the signal aborts. */
@@ -152,6 +160,7 @@ export class RestSubscription implements Watcher, Member {
       },
       openedAt: this.#clock.wallTime(),
       views: () => [this.#view(typeUrl)],
+      types: () => [this.#status(typeUrl)],
     }
   }
 
@@ -216,12 +225,27 @@ export class RestSubscription implements Watcher, Member {
     }
   }
 
+  #status(typeUrl: string): TypeStatus {
+    // What is told on demand only is not among everything.
+    const all = (): string[] => [...this.#cache.names()].filter(name => !this.#cache.get(name)?.isOnDemand)
+    const names = this.#names.includes(WILDCARD) ? all() : this.#names
+    const resources = names.map(name => {
+      const resource = this.#cache.get(name) ?? this.#cache.placeholder(name)
+      const state = this.#hasNewest(name) ? 'SYNCED' : this.pendingState()
+      const nack = state === 'NACKED' ? this.#nack : undefined
+      return { name, resource, state, changedAt: resource && this.#cache.changedAt(name), nack } as const
+    })
+    return { typeUrl, protocol: 'rest', aggregated: false, resources }
+  }
+
   #isSynced(): boolean {
+    return this.#names.every(name => this.#hasNewest(name))
+  }
+
+  #hasNewest(name: string): boolean {
     const acked = this.#acked?.revision
     if (acked === undefined || this.#nack) return false
-    const newest = (name: string): number =>
-      name === WILDCARD ? this.#cache.revision : this.#cache.revisionOf(name)
-    return this.#names.every(name => acked >= newest(name))
+    return acked >= (name === WILDCARD ? this.#cache.revision : this.#cache.revisionOf(name))
   }
 
   #now(): string {

@@ -15,6 +15,7 @@ export const STATUS = {
   OK: 0,
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
+  PERMISSION_DENIED: 7,
   RESOURCE_EXHAUSTED: 8,
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
@@ -54,6 +55,8 @@ export interface XdsObserver {
   acked?(typeUrl: string, protocol: 'sotw' | 'delta'): void
   nacked?(typeUrl: string, protocol: 'sotw' | 'delta'): void
   slowClientClosed?(): void
+  /** Secrets were asked for by a client that could be overheard. */
+  secretsWithheld?(): void
 }
 
 export interface StreamLimits {

@@ -1,6 +1,7 @@
 /** What is counted and logged of one stream: who, and what clients say cut to a size that no client decides. */
 import type { Logger } from 'pino'
 import type { Verdict } from './ledger.ts'
+import { SECRETS_WITHHELD } from './secrecy.ts'
 import type { XdsObserver } from './stream-context.ts'
 
 const TEXT = 200
@@ -13,6 +14,7 @@ export class StreamLog {
   readonly #protocol: 'sotw' | 'delta'
   readonly #who: () => { node: string; peer: string }
   #hasLoggedSilence = false
+  #hasLoggedSecrets = false
 
   constructor(
     { logger, observer }: { logger: Logger; observer: XdsObserver },
@@ -45,6 +47,14 @@ export class StreamLog {
     if (this.#hasLoggedSilence) return
     this.#hasLoggedSilence = true
     this.#logger.info({ ...this.#who(), typeUrl: typeUrl.slice(0, TEXT) }, 'nothing of this type here')
+  }
+
+  /** Logged once a stream. */
+  secretsWithheld(typeUrl: string): void {
+    this.#observer.secretsWithheld?.()
+    if (this.#hasLoggedSecrets) return
+    this.#hasLoggedSecrets = true
+    this.#logger.warn({ ...this.#who(), typeUrl }, SECRETS_WITHHELD)
   }
 
   stalled(afterMs: number): void {

@@ -3,7 +3,7 @@
 import type { Caches } from './cache-groups.ts'
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
-import type { ResourceState, TypeView } from './node-status.ts'
+import type { TypeStatus, TypeView } from './node-status.ts'
 import type { ResourceCache } from './resource-cache.ts'
 import { CLUSTER, RESOURCE_TYPES } from './resource-type.ts'
 import type { Protocol } from './stream-context.ts'
@@ -55,9 +55,8 @@ export class StreamWatches<Request extends CommonRequest> {
     return names
   }
 
-  /** By type URL. */
-  states(): ReadonlyMap<string, readonly ResourceState[]> {
-    return new Map(this.#ordered.map(watch => [watch.cache.type.typeUrl, watch.resourceStates()]))
+  *statuses(aggregated: boolean): Generator<TypeStatus> {
+    for (const watch of this.#ordered) yield watch.status(this.#protocol.name, aggregated)
   }
 
   /** A watch to which an empty response says nothing; to SotW clients of full state it means "delete all". */

@@ -145,9 +145,9 @@ export abstract class Subscription<Request> {
   *states(): Generator<ResourceState> {
     const covered = Array.from(this.source.names()).filter(name => this.covers(name) && this.find(name))
     for (const name of new Set([...covered, ...this.#names, ...this.ledger.names()])) {
-      const version = (this.find(name) ?? this.substitute(name))?.version ?? ''
-      const isSynced = this.ledger.isAccepted(name) && (this.ledger.versionOf(name) ?? '') === version
-      yield { name, version, state: isSynced ? 'SYNCED' : this.pendingState(name) }
+      const resource = this.find(name) ?? this.substitute(name)
+      const isSynced = this.ledger.isAccepted(name) && this.ledger.versionOf(name) === resource?.version
+      yield { name, resource, state: isSynced ? 'SYNCED' : this.pendingState(name) }
     }
   }
 

@@ -2,13 +2,8 @@
 import type { CommonRequest } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
 import type { Verdict } from './ledger.ts'
-import {
-  NACKED_NAMES,
-  type Nack,
-  type PendingState,
-  type ResourceState,
-  type TypeView,
-} from './node-status.ts'
+import { NACKED_NAMES, type Nack, type PendingState, type TypeStatus, type TypeView } from './node-status.ts'
+import { withheld } from './request-check.ts'
 import { type ResourceCache, WILDCARD } from './resource-cache.ts'
 import type { Subscription } from './subscription.ts'
 import type { Interest, Source } from './subscription-ports.ts'
@@ -33,7 +28,12 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
   #sentAt = 0
   #ackedVersion = ''
   #lastAckAt: Date | undefined
+  /** The last answer was one, which is not taken back yet. */
   #nack: Nack | undefined
+  /** The answer that refused each resource; those of one response share it. */
+  readonly #nacks = new Map<string, Nack>()
+  /** The outstanding response holds a secret. */
+  #isConfidential = false
 
   constructor(
     cache: ResourceCache,
@@ -82,20 +82,27 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
     this.#noteUnacked()
     if (!verdict) return undefined
     const at = this.#owner.wallTime()
-    if (verdict.error) {
-      const resources = verdict.names.slice(0, NACKED_NAMES)
-      this.#nack = { version: verdict.version, resources, ...verdict.error, at: at.toISOString() }
-    } else {
+    if (!verdict.error) {
       this.#nack = undefined
+      for (const name of verdict.names) this.#nacks.delete(name)
       this.#ackedVersion = verdict.version
       this.#lastAckAt = at
+      return verdict
     }
-    return verdict
+    const error = this.#isConfidential ? withheld(verdict.error) : verdict.error
+    const resources = verdict.names.slice(0, NACKED_NAMES)
+    this.#nack = { version: verdict.version, resources, ...error, at: at.toISOString() }
+    for (const name of verdict.names) this.#nacks.set(name, this.#nack)
+    // What is not subscribed any more is nobody's concern, and would be kept for ever.
+    for (const name of this.#nacks.keys()) if (!this.subscription.covers(name)) this.#nacks.delete(name)
+    return { ...verdict, error }
   }
 
   respond(nonce: string): Response | undefined {
     const response = this.subscription.respond(nonce)
-    if (response) this.#sentAt = this.cache.unacked.now()
+    if (!response) return undefined
+    this.#sentAt = this.cache.unacked.now()
+    this.#isConfidential = response.resources.some(({ isConfidential }) => isConfidential)
     return response
   }
 
@@ -126,11 +133,13 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
   }
 
   /** Where each resource stands that the client is to have, or was told to be gone. */
-  resourceStates(): ResourceState[] {
-    const message = this.#nack?.message
-    return Array.from(this.subscription.states(), each =>
-      each.state === 'NACKED' && message !== undefined ? { ...each, error: message } : each,
-    )
+  status(protocol: 'sotw' | 'delta', aggregated: boolean): TypeStatus {
+    const resources = Array.from(this.subscription.states(), each => ({
+      ...each,
+      changedAt: each.resource && this.#cache.changedAt(each.name),
+      nack: each.state === 'NACKED' ? this.#nacks.get(each.name) : undefined,
+    }))
+    return { typeUrl: this.cache.type.typeUrl, protocol, aggregated, resources }
   }
 
   overdue(): void {

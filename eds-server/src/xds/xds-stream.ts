@@ -7,9 +7,10 @@ import type { Caches, Member } from './cache-groups.ts'
 import type { ClientGate, GatedStream } from './client-gate.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
 import { NOTHING, type Response } from './discovery-response.ts'
-import type { ObservedStream, ResourceState, TypeView } from './node-status.ts'
-import { asRefusal, boundedNode, checkCount, checkNames, meantType } from './request-check.ts'
+import type { ObservedStream, TypeStatus, TypeView } from './node-status.ts'
+import { asRefusal, boundedNode, checkCount, checkNames, meantType, Refusal } from './request-check.ts'
 import { CLUSTER } from './resource-type.ts'
+import { isLoopbackPeer, SECRETS_WITHHELD } from './secrecy.ts'
 import { StallGuard } from './stall-guard.ts'
 import { type Protocol, STATUS, type StreamContext, type Transport } from './stream-context.ts'
 import { StreamLog } from './stream-log.ts'
@@ -100,9 +101,8 @@ export class XdsStream<Request extends CommonRequest>
     return this.#node ? this.#protocol.nodeField : undefined
   }
 
-  /** By type URL. */
-  resourceStates(): ReadonlyMap<string, readonly ResourceState[]> {
-    return this.#watches.states()
+  types(): Iterable<TypeStatus> {
+    return this.#watches.statuses(this.#isAggregated)
   }
 
   /** Takes one request off the wire. */
@@ -193,6 +193,10 @@ export class XdsStream<Request extends CommonRequest>
     if (!this.#node) this.#introduce(request.node)
     const typeUrl = meantType(request.typeUrl, this.#impliedTypeUrl)
     const cache = this.#caches.get(typeUrl)
+    if (cache?.type.isConfidential && !isLoopbackPeer(this.peer)) {
+      this.#withhold(typeUrl)
+      return
+    }
     if (!cache) {
       // Not an error: silence lets the client keep what it has of the type.
       this.#log.silence(typeUrl)
@@ -209,6 +213,15 @@ export class XdsStream<Request extends CommonRequest>
       this.flush()
     })
     this.flush()
+  }
+
+  /**
+   * Nothing here is encrypted: beyond loopback a secret could be read on the way (F62). What else an aggregated stream
+   * carries goes on.
+   */
+  #withhold(typeUrl: string): void {
+    this.#log.secretsWithheld(typeUrl)
+    if (!this.#isAggregated) throw new Refusal(STATUS.PERMISSION_DENIED, SECRETS_WITHHELD)
   }
 
   /** The first request says who the client is, and with that which caches are its own. */

@@ -1,10 +1,13 @@
 /** Discovery over a registry as the server composes it, for tests of the HTTP side. */
+import { clientConfig as clientConfigOf } from '../../../eds-server/src/client-config.ts'
 import { systemClock } from '../../../eds-server/src/clock.ts'
 import { buildAssignment } from '../../../eds-server/src/endpoints/endpoint-builder.ts'
 import { Publisher } from '../../../eds-server/src/endpoints/publisher.ts'
+import type { ClientConfigPort } from '../../../eds-server/src/http/context.ts'
 import { Registry } from '../../../eds-server/src/registry/registry.ts'
 import { memoryStore } from '../../../eds-server/src/registry/store.ts'
-import { discoveryOf } from '../../../eds-server/src/server.ts'
+import { discoveryOf } from '../../../eds-server/src/served-discovery.ts'
+import { clientStatusJson } from '../../../eds-server/src/xds/client-status-service.ts'
 import { FetchServer } from '../../../eds-server/src/xds/fetch.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { createResource } from '../../../eds-server/src/xds/resource.ts'
@@ -30,7 +33,13 @@ export async function startDiscovery(change: Parameters<typeof startApi>[0] = {}
   const isKnown = (name: string): boolean => registry.instances(name) !== undefined
   const fetching = new FetchServer({ groups: fixedCaches(cache), clock, identifier: 'test', isKnown })
   const nodes = () => fetching.nodes()
-  const api = await startApi({ registry, discovery: discoveryOf(fetching), nodes, ...change })
+  const clients = () => fetching.clients()
+  const clientConfig: ClientConfigPort = {
+    of: (node, type) => clientConfigOf(clients(), node, type),
+    status: clientStatusJson(clients),
+  }
+  const discovery = discoveryOf(fetching)
+  const api = await startApi({ registry, discovery, nodes, clientConfig, ...change })
   return {
     ...api,
     fetching,

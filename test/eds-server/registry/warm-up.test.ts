@@ -30,6 +30,33 @@ test('F02: without a store every instance has two intervals to register again; a
   assert.deepEqual([gate.isWarm, gate.holds('v1'), warmed()], [true, false, 1])
 })
 
+test('F02: the time of the instances begins when they can reach the registry', () => {
+  const { clock, gate } = warmUp(0, false)
+  clock.advance(9000)
+  gate.reachable()
+  clock.advance(9999)
+  assert.equal(gate.isWarm, false)
+  clock.advance(1)
+  assert.equal(gate.isWarm, true)
+})
+
+test('F02: while instances come, there is one more interval for the others, until two leases have passed', () => {
+  const { clock, gate } = warmUp(0, false)
+  clock.advance(9000)
+  gate.arrived()
+  clock.advance(4999)
+  assert.equal(gate.isWarm, false)
+  clock.advance(1)
+  assert.equal(gate.isWarm, true)
+
+  const busy = warmUp(0, false)
+  for (let i = 0; i < 8; i++) {
+    busy.clock.advance(4000)
+    busy.gate.arrived()
+  }
+  assert.deepEqual([busy.gate.isWarm, busy.clock.pendingTimers], [true, 0])
+})
+
 test('a store that holds no lease is warm at once', () => {
   const { gate, warmed } = warmUp(0, true)
   assert.deepEqual([gate.isWarm, warmed()], [true, 1])

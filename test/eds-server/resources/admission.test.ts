@@ -217,6 +217,7 @@ test('the samples of envoy/resources are admitted, and refer to each other', () 
       ['clusters', 'example_cluster', []],
       ['listeners', 'listener_0', ['local_route']],
       ['routes', 'local_route', ['example_cluster']],
+      ['runtime', 'runtime-0', []],
     ],
   )
 })

@@ -1,4 +1,4 @@
-/** A client of rollcall.v1.Resources that knows nothing of it but what reflection says. */
+/** A client of rollcall.v1.Resources, or of another service of unary calls, that knows nothing of it but what reflection says. */
 
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -28,19 +28,22 @@ export class ResourcesClient implements Disposable {
   readonly #client: Client
   readonly #definition: PackageDefinition
 
-  private constructor(client: Client, definition: PackageDefinition) {
+  readonly #service: string
+
+  private constructor(client: Client, definition: PackageDefinition, service: string) {
     this.#client = client
     this.#definition = definition
+    this.#service = service
   }
 
-  static async connect(port: number): Promise<ResourcesClient> {
+  static async connect(port: number, service = SERVICE): Promise<ResourcesClient> {
     const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure())
-    return new ResourcesClient(client, await reflected(client))
+    return new ResourcesClient(client, await reflected(client, service), service)
   }
 
   /** Rejects with a Refusal. */
   call(name: string, request: object): Promise<Answer> {
-    const { path, requestSerialize, responseDeserialize } = methodOf(this.#definition, SERVICE, name)
+    const { path, requestSerialize, responseDeserialize } = methodOf(this.#definition, this.#service, name)
     return new Promise((resolve, reject) => {
       const answered = (error: ServiceError | null, value: unknown): void => {
         if (error) reject(refusalOf(error))
@@ -70,7 +73,7 @@ function methodOf(
 }
 
 /** The definition of the service from the files that reflection answers. */
-function reflected(client: Client): Promise<PackageDefinition> {
+function reflected(client: Client, service: string): Promise<PackageDefinition> {
   const info = methodOf(loadSync(REFLECTION), 'grpc.reflection.v1.ServerReflection', 'ServerReflectionInfo')
   const call = client.makeBidiStreamRequest(info.path, info.requestSerialize, info.responseDeserialize)
   return new Promise((resolve, reject) => {
@@ -81,6 +84,6 @@ function reflected(client: Client): Promise<PackageDefinition> {
       if (files.length === 0) reject(new Error('reflection does not know the service'))
       else resolve(loadFileDescriptorSetFromBuffer(Buffer.concat(files.map(file => bytesField(1, file)))))
     })
-    call.write({ fileContainingSymbol: SERVICE })
+    call.write({ fileContainingSymbol: service })
   })
 }

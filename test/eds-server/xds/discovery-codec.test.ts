@@ -64,7 +64,8 @@ function nodeOf(value: Sender) {
 /** The request with what its node's metadata says. */
 function read(request: { node: Node | undefined }) {
   if (!request.node) return request
-  const { metadata, ...node } = request.node
+  const { metadata, metadataStruct, ...node } = request.node
+  assert.ok(metadataStruct)
   assert.deepEqual([metadata?.('zone'), metadata?.('none')], [undefined, undefined])
   return { ...request, node: { ...node, fleet: metadata?.('fleet') } }
 }
@@ -228,7 +229,7 @@ test('streams share all but the nonce', () => {
 })
 
 const TIMED = { ...RESPONSE, resources: [], removed: [], isTimed: true }
-const timed = createResource(RUNTIME, 'timed', Buffer.from('content'), 1500)
+const timed = createResource(RUNTIME, 'timed', Buffer.from('content'), { ttlMs: 1500 })
 const plain = createResource(RUNTIME, 'plain', Buffer.from('content'))
 const TTL_TOLD = decoder('google.protobuf.Duration')(
   encoder('google.protobuf.Duration')({ seconds: 1, nanos: 500_000_000 }),

@@ -86,8 +86,15 @@ test('X-14: the view names the version that was ACKed and the one that was refus
 test('F15: each resource says where it stands with the client', () => {
   const cache = endpoints('a', 'b', 'c')
   const client = new SotwBench(cache)
-  const state = (name: string) => client.watch.resourceStates().find(each => each.name === name)
-  assert.deepEqual(client.watch.resourceStates(), [])
+  const states = () =>
+    client.watch.status('sotw', false).resources.map(({ name, resource, state, nack }) => ({
+      name,
+      version: resource?.version ?? '',
+      state,
+      ...(nack && { error: nack.message }),
+    }))
+  const state = (name: string) => states().find(each => each.name === name)
+  assert.deepEqual(states(), [])
   client.watch.request({
     node: undefined,
     typeUrl: '',

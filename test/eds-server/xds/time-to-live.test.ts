@@ -16,7 +16,7 @@ import { DeltaBench, given, namesIn, SotwBench } from './watch-bench.ts'
 const TTL_MS = 2000
 
 function timed(type: ResourceType, name: string, content: string, ttlMs: number = TTL_MS): Resource {
-  return createResource(type, name, Buffer.from(content), ttlMs)
+  return createResource(type, name, Buffer.from(content), { ttlMs })
 }
 
 function filled(type: ResourceType = RUNTIME): { cache: LinearCache; clock: ManualClock } {

@@ -6,12 +6,14 @@ import { Admission } from '../../../eds-server/src/xds/admission.ts'
 import { ClientGates } from '../../../eds-server/src/xds/client-gate.ts'
 import { DELTA } from '../../../eds-server/src/xds/delta-stream.ts'
 import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
+import { FetchServer } from '../../../eds-server/src/xds/fetch.ts'
 import { LinearCache } from '../../../eds-server/src/xds/linear-cache.ts'
 import { RETURN_MS } from '../../../eds-server/src/xds/lost-watchers.ts'
 import { PREFIX_BYTES } from '../../../eds-server/src/xds/message-reader.ts'
 import { NodeStatus } from '../../../eds-server/src/xds/node-status.ts'
 import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
 import { CLUSTER, ENDPOINT, LISTENER, RUNTIME, SECRET } from '../../../eds-server/src/xds/resource-type.ts'
+import { isLoopbackPeer } from '../../../eds-server/src/xds/secrecy.ts'
 import { SOTW } from '../../../eds-server/src/xds/sotw-stream.ts'
 import {
   DEFAULT_LIMITS,
@@ -43,7 +45,13 @@ interface LogLine {
   message?: string
 }
 
-function bench({ implied, isDelta = false }: { implied?: string; isDelta?: boolean } = {}) {
+interface BenchOptions {
+  implied?: string
+  isDelta?: boolean
+  peer?: string
+}
+
+function bench({ implied, isDelta = false, peer = '127.0.0.1:1' }: BenchOptions = {}) {
   const clock = new ManualClock()
   const caches = [CLUSTER, ENDPOINT, LISTENER, SECRET].map(type => new LinearCache(type, { clock }))
   const [clusters, endpoints, listeners] = caches
@@ -63,6 +71,7 @@ function bench({ implied, isDelta = false }: { implied?: string; isDelta?: boole
       streamOpened: () => events.push('opened'),
       streamClosed: () => events.push('closed'),
       slowClientClosed: () => events.push('slow'),
+      secretsWithheld: () => events.push('withheld'),
       acked: () => events.push('ack'),
       nacked: () => events.push('nack'),
       responseSent: () => events.push('sent'),
@@ -72,7 +81,7 @@ function bench({ implied, isDelta = false }: { implied?: string; isDelta?: boole
   const ends: { code: number; details: string; isStalled: boolean | undefined }[] = []
   const wire = { takes: true }
   const transport: Transport = {
-    peer: '127.0.0.1:1',
+    peer,
     write(message) {
       sent.push((isDelta ? decodeDelta : decode)(message.subarray(PREFIX_BYTES)))
       return wire.takes
@@ -360,4 +369,72 @@ test('X-10: a stream that broke or that we ended is waited for, and then it watc
     assert.deepEqual([endpoints.isWatched('a'), clock.pendingTimers, sent.length], [false, 0, 1])
     assert.deepEqual(context.status.nodes(), [])
   }
+})
+
+test('F62: secrets are told on loopback only, whatever the spelling of the address', () => {
+  for (const peer of ['127.0.0.1:1', '127.9.9.9:80', '::1:80', '[::1]:80', '::ffff:127.0.0.1:80']) {
+    assert.ok(isLoopbackPeer(peer), peer)
+  }
+  const others = [
+    '10.0.0.1:80',
+    '::ffff:10.0.0.1:80',
+    '[::2]:80',
+    '',
+    'unknown',
+    '128.0.0.1:1',
+    '[fe80::1%lo]:1',
+  ]
+  for (const peer of others) assert.ok(!isLoopbackPeer(peer), peer)
+})
+
+test('F62: beyond loopback a typed stream of secrets ends, an aggregated one goes on without them', () => {
+  const ask = { ...ASK, type_url: SECRET.typeUrl }
+  const typed = bench({ implied: SECRET.typeUrl, peer: '10.0.0.1:1' })
+  typed.send(ask)
+  assert.equal(typed.ends[0]?.code, 7)
+  assert.match(typed.ends[0]?.details ?? '', /on loopback only/)
+
+  const aggregated = bench({ peer: '10.0.0.1:1' })
+  aggregated.send(ask)
+  aggregated.send(ask)
+  aggregated.clusters.set(cluster('a'))
+  aggregated.send({ type_url: CLUSTER.typeUrl })
+  assert.deepEqual(
+    aggregated.sent.map(each => each.type_url),
+    [CLUSTER.typeUrl],
+  )
+  assert.deepEqual(
+    aggregated.events.filter(event => event === 'withheld'),
+    ['withheld', 'withheld'],
+  )
+  assert.equal(aggregated.log.filter(({ msg }) => /on loopback only/.test(msg)).length, 1)
+  assert.deepEqual(
+    aggregated.context.status.nodes()[0]?.types.map(({ typeUrl }) => typeUrl),
+    [CLUSTER.typeUrl],
+  )
+})
+
+test('F62: a poll from beyond loopback is refused secrets', async () => {
+  const secrets = new LinearCache(SECRET)
+  secrets.set(resource(SECRET, 'a', 'key'))
+  let withheld = 0
+  const fetching = new FetchServer({
+    groups: fixedCaches(secrets),
+    clock: new ManualClock(),
+    identifier: 'me',
+    isKnown: () => true,
+    observer: { secretsWithheld: () => void withheld++ },
+  })
+  const [method] = fetching.methods
+  assert.ok(method)
+  const call = {
+    body: { resource_names: ['a'] },
+    expectedMs: undefined,
+    signal: new AbortController().signal,
+  }
+  await assert.rejects(fetching.fetch(method, { ...call, peer: '::ffff:10.0.0.1:5' }), {
+    code: 'ROLLCALL_SECRET_REFUSED',
+  })
+  assert.equal(withheld, 1)
+  fetching.close()
 })
