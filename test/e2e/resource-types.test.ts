@@ -116,11 +116,15 @@ class Files {
   }
 }
 
-async function start(world: World, files: Files, bootstrap: ControlPlaneBootstrap, name: string) {
+async function start(world: World, files: Files, bootstrap: ControlPlaneBootstrap) {
   const registry = await world.startRegistry({ args: ['--resources', files.folder] })
-  const envoy = await world.startFedEnvoy({ registry, bootstrap, listener: name })
-  const urlOf = async (each: string) => `http://127.0.0.1:${await envoy.admin.listenerPort(each)}/`
-  return { registry, envoy, urlOf }
+  const { admin } = await world.startDynamicEnvoy({ registry, bootstrap })
+  const urlOf = async (listener: string) =>
+    await until(
+      `Envoy has the listener ${listener}`,
+      async () => `http://127.0.0.1:${await admin.listenerPort(listener)}/`,
+    )
+  return { admin, urlOf }
 }
 
 describe('every type of resource reaches Envoy', () => {
@@ -138,7 +142,7 @@ describe('every type of resource reaches Envoy', () => {
         files.write('scopes', scope('a', 'red'))
         files.write('refusal', refusal(418))
         files.write('runtime', { ...runtime, layer: { 'my.key': 'one' } })
-        const { envoy, urlOf } = await start(world, files, bootstrap, 'scoped')
+        const { admin, urlOf } = await start(world, files, bootstrap)
         const [scoped, refused] = [await urlOf('scoped'), await urlOf('refusing')]
         const tenant = async (id: string) => {
           const { status, body } = await get(scoped, { 'x-tenant': `id=${id}` })
@@ -148,7 +152,7 @@ describe('every type of resource reaches Envoy', () => {
           await tenant('a'),
           await tenant('b'),
           (await get(refused)).status,
-          await envoy.admin.runtime('my.key'),
+          await admin.runtime('my.key'),
         ]
         const is = async (what: string, expected: readonly unknown[]) =>
           await until(what, async () => {
@@ -160,7 +164,7 @@ describe('every type of resource reaches Envoy', () => {
         files.write('refusal', refusal(429))
         files.write('runtime', { ...runtime, layer: { 'my.key': 'two' } })
         await is('Envoy has all as it is now', ['blue', 'green', 429, 'two'])
-        const rejected = await envoy.admin.stats('(update|config)_(rejected|fail)$')
+        const rejected = await admin.stats('(update|config)_(rejected|fail)$')
         assert.deepEqual(
           [...rejected].filter(([, count]) => count > 0),
           [],
@@ -188,10 +192,11 @@ describe('every type of resource reaches Envoy', () => {
         resource: { '@type': `${TYPE}.config.route.v3.VirtualHost`, ...host(domain, domain, domain) },
       })
       files.write('hosts', virtualHost('known.test'))
-      const { envoy } = await start(world, files, 'control-plane-delta.yaml', 'front')
+      const { urlOf } = await start(world, files, 'control-plane-delta.yaml')
+      const url = await urlOf('front')
       const ask = async (domain: string) => {
         const startedAt = performance.now()
-        const { status, body } = await get(envoy.url, { host: domain })
+        const { status, body } = await get(url, { host: domain })
         return { status, body, ms: (performance.now() - startedAt).toFixed(0) }
       }
       const [known, unknown, again] = [
