@@ -274,7 +274,11 @@ test('X-44: state of the world tells it in a wrapper, and nothing that has none'
 
 test('X-70: a name that leads to nothing is told as an alias of nothing', () => {
   const responses = new ResponseEncoder('me')
-  const bytes = responses.delta(VIRTUAL_HOST.typeUrl, { ...TIMED, isTimed: false, unresolved: ['r/host'] })
+  const bytes = responses.delta(VIRTUAL_HOST.typeUrl, {
+    ...TIMED,
+    isTimed: false,
+    unresolved: ['r/host'],
+  })
   const read = decoder(`${DISCOVERY}.DeltaDiscoveryResponse`)(bytes.subarray(PREFIX_BYTES)) as Decoded
   assert.deepEqual(read.resources, [{ name: 'r/host', aliases: ['r/host'] }])
 })
