@@ -139,12 +139,11 @@ for (const { bootstrap, warming, switching, replaced } of FORMS) {
       const listenerPort = await freePort()
       const directory = sampleResources(world.folder, { listenerPort, upstreamPort: upstream.port })
       const args = ['--resources', directory, ...data]
-      const registry = await world.startRegistry({ args, grpcPort: mute.port })
+      await world.startRegistry({ args, grpcPort: mute.port })
       await until('Envoy is back', () => isConnected(envoy), { everyMs: 2 })
       const backAt = performance.now()
       await until('Envoy is initialised', () => envoy.admin.ready(), { withinMs: 30_000, everyMs: 2 })
       const initialisedMs = performance.now() - backAt
-      await inSync(registry)
       await answers(`http://127.0.0.1:${listenerPort}/`, 'example')
       const left = [...(await activeClusters(envoy)).keys(), ...(await activeListeners(envoy))]
       return {
