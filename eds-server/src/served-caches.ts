@@ -5,6 +5,7 @@ import { buildAssignment } from './endpoints/endpoint-builder.ts'
 import { Publisher } from './endpoints/publisher.ts'
 import type { Metrics } from './metrics.ts'
 import type { Registry } from './registry/registry.ts'
+import type { Wholeness } from './resources/wholeness.ts'
 import { LinearCache } from './xds/linear-cache.ts'
 import { createResource } from './xds/resource.ts'
 import { WILDCARD } from './xds/resource-cache.ts'
@@ -17,7 +18,13 @@ export interface ServedCaches {
   readonly snapshots: SnapshotCache
 }
 
-export function cachesOf(registry: Registry, config: Config, clock: Clock, metrics: Metrics): ServedCaches {
+export function cachesOf(
+  registry: Registry,
+  wholeness: Wholeness,
+  config: Config,
+  clock: Clock,
+  metrics: Metrics,
+): ServedCaches {
   const { warmUp } = registry
   // A service never heard of is told as empty, so that a cluster which waits for it goes on.
   const placeholder = (name: string) => createResource(ENDPOINT, name, buildAssignment(name, []))
@@ -35,7 +42,7 @@ export function cachesOf(registry: Registry, config: Config, clock: Clock, metri
     clock,
     grouping: config.nodeGroup,
     shared: [endpoints],
-    hold: clientVersion => warmUp.holds(clientVersion),
+    hold: clientVersion => warmUp.holds(clientVersion) || (clientVersion !== '' && !wholeness.isWhole),
   })
   return { publisher, endpoints, snapshots }
 }

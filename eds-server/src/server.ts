@@ -26,6 +26,8 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
+const LEFT_OUT = 'resources: clients of before are told no changes until every document is right'
+
 /** Streams that have not ended by themselves after this are cut. */
 const STOP_GRACE_MS = 5000
 
@@ -37,7 +39,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const metrics = new Metrics()
   const { registry, resources } = await openData(config, logger, clock, metrics)
-  const { publisher, endpoints, snapshots } = cachesOf(registry, config, clock, metrics)
+  const { publisher, endpoints, snapshots } = cachesOf(registry, resources.wholeness, config, clock, metrics)
   const discovery = serveDiscovery({ snapshots, registry, resources, logger, clock, metrics })
   const { xds } = discovery
   const policy = servePolicy({ file: config.policy, registry, resources, clock, logger })
@@ -45,6 +47,7 @@ export async function startServer(
     if (snapshot) snapshots.set(group, snapshot)
     else snapshots.clear(group)
   })
+  resources.wholeness.onWhole(() => snapshots.release())
   holdUntilWarm(registry.warmUp, logger, isServing => {
     xds.serve(isServing)
     if (!isServing) return
@@ -117,6 +120,7 @@ function readinessOf(registry: Registry, resources: Resources, policy: ServedPol
     ...(frozen ? [`expiry is frozen: ${silence}`] : []),
     ...resources.api.errors().map(({ message }) => `resources: ${message}`),
     ...resources.certificates.warnings(),
+    ...(resources.wholeness.isWhole ? [] : [LEFT_OUT]),
   ]
   return { ready: true, warnings }
 }

@@ -57,6 +57,20 @@ export class EnvoyAdmin {
     return (await this.stats(`^${name.replaceAll('.', '\\.')}$`)).get(name) ?? 0
   }
 
+  /** The value of a runtime key; undefined where no layer has it. */
+  async runtime(key: string): Promise<string | undefined> {
+    const { entries } = (await this.#json('/runtime')) as { entries: Record<string, { final_value: string }> }
+    return entries[key]?.final_value
+  }
+
+  /** The names of the listeners in use. */
+  async listeners(): Promise<string[]> {
+    const { listener_statuses: listeners = [] } = (await this.#json('/listeners?format=json')) as {
+      listener_statuses?: { name: string }[]
+    }
+    return listeners.map(({ name }) => name).sort()
+  }
+
   /** The port that a listener was bound to. */
   async listenerPort(name = 'listener_0'): Promise<number> {
     const { listener_statuses: listeners } = (await this.#json('/listeners?format=json')) as {

@@ -10,10 +10,11 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type Registration, register } from '@rollcall/sdk'
 import { quantile } from '../../scripts/bench/stats.ts'
+import type { EnvoyAdmin } from '../../scripts/processes/envoy-admin.ts'
 import { describeReport } from '../../scripts/processes/load-report.ts'
 import type { EdsServer } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
-import { CONTROL_PLANE_BOOTSTRAPS } from '../world/bootstrap.ts'
+import { CONTROL_PLANE_BOOTSTRAPS, type ControlPlaneBootstrap } from '../world/bootstrap.ts'
 import { get, moreRequests, uuidsSeen } from '../world/front.ts'
 import { startGrpcBackend, XdsClient } from '../world/grpc-backend.ts'
 import { freePort, inWorld, type World } from '../world/world.ts'
@@ -25,6 +26,17 @@ async function startRegistry(world: World, services: string): Promise<EdsServer>
   const listener = `{ name: front, port: ${await freePort()} }`
   writeFileSync(file, `listeners: [${listener}]\nservices: ${services}\n`)
   return await world.startRegistry({ args: ['--policy', file] })
+}
+
+/** An Envoy, once it has the policy's listener, and where that is. */
+async function startFront(
+  world: World,
+  registry: EdsServer,
+  bootstrap?: ControlPlaneBootstrap,
+): Promise<{ admin: EnvoyAdmin; url: string }> {
+  const { admin } = await world.startDynamicEnvoy({ registry, ...(bootstrap && { bootstrap }) })
+  const port = await until('Envoy has the listener', () => admin.listenerPort('front'))
+  return { admin, url: `http://127.0.0.1:${port}/` }
 }
 
 /** An app that says which service it is of; `/healthz` is the SDK's. */
@@ -47,7 +59,7 @@ describe('a service that registers for the first time is reachable', () => {
       `through a running Envoy (${bootstrap})`,
       inWorld(async (world, t) => {
         const registry = await startRegistry(world, '[{ match: "*" }]')
-        const envoy = await world.startFedEnvoy({ registry, bootstrap, listener: 'front' })
+        const envoy = await startFront(world, registry, bootstrap)
         const times: number[] = []
         for (let count = 1; count <= 20; count++) {
           const service = `service-${count}`
@@ -72,7 +84,7 @@ describe('a service that registers for the first time is reachable', () => {
     'while the others go on without a failed request',
     inWorld(async (world, t) => {
       const registry = await startRegistry(world, '[{ match: "*" }]')
-      const envoy = await world.startFedEnvoy({ registry, listener: 'front' })
+      const envoy = await startFront(world, registry)
       await world.startUpstream({ registry })
       const url = `${envoy.url}myservice`
       await until('the first service answers', async () => (await uuidsSeen(url, 5)).size === 1)
@@ -96,7 +108,7 @@ describe('a service that registers for the first time is reachable', () => {
       const rules =
         '[{ match: "internal-*", cluster: false }, { match: "*", routes: [{ hosts: ["{service}.test"] }] }]'
       const registry = await startRegistry(world, rules)
-      const envoy = await world.startFedEnvoy({ registry, listener: 'front' })
+      const envoy = await startFront(world, registry)
       for (const service of ['internal-a', 'shop']) {
         const { port } = world.keep(await startApp(service))
         world.keep(await register({ registry: registry.url, service, port, logger: silent }))
@@ -117,7 +129,7 @@ describe('a gRPC client that dials xds:///<service>', () => {
     inWorld(async (world, t) => {
       const registry = await startRegistry(world, '[{ match: "*" }]')
       // Envoy is not told of what is meant for gRPC clients, which it would refuse.
-      const envoy = await world.startFedEnvoy({ registry, listener: 'front' })
+      const envoy = await startFront(world, registry)
       const lives = new Map<string, Registration>()
       for (const name of ['one', 'two', 'three']) {
         const { port } = world.keep(await startGrpcBackend(name))

@@ -8,8 +8,8 @@ import { until } from '../../scripts/processes/until.ts'
 import { clusterNamed } from '../eds-server/resources/documents.ts'
 import { ResourcesClient } from '../eds-server/resources/resources-client.ts'
 import { CONTROL_PLANE_BOOTSTRAPS } from '../world/bootstrap.ts'
-import { listenerDocument, startDynamicEnvoy } from '../world/dynamic-envoy.ts'
 import { get, uuidsSeen } from '../world/front.ts'
+import { listenerDocument } from '../world/listener-document.ts'
 import { inWorld } from '../world/world.ts'
 
 const ERROR = 4
@@ -51,7 +51,7 @@ describe('what an Envoy refuses is named', () => {
         await call(`${resources}/clusters/myservice`, 'PUT', cluster)
         const toService = { route: { cluster: 'myservice' } }
         await call(`${resources}/listeners/good`, 'PUT', listenerDocument('good', 0, toService))
-        const envoy = await startDynamicEnvoy(world, bootstrap, registry.grpcPort)
+        const envoy = await world.startDynamicEnvoy({ registry, bootstrap })
         const one = await world.startUpstream({ registry })
         const port = await until('the listener is there', () => envoy.admin.listenerPort('good'))
         const url = `http://127.0.0.1:${port}/`

@@ -8,7 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { until } from '../../scripts/processes/until.ts'
 import { CONTROL_PLANE_BOOTSTRAPS } from '../world/bootstrap.ts'
 import { certificateFor, markersIn, mountSecret } from '../world/certificates.ts'
-import { listenerDocument, startDynamicEnvoy } from '../world/dynamic-envoy.ts'
+import { listenerDocument } from '../world/listener-document.ts'
 import { inWorld } from '../world/world.ts'
 
 const HOST = 'web.test'
@@ -84,7 +84,7 @@ describe('certificates from the control plane', () => {
         const registry = await world.startRegistry({
           args: ['--resources', resources, '--log-level', 'debug'],
         })
-        const envoy = await startDynamicEnvoy(world, bootstrap, registry.grpcPort)
+        const envoy = await world.startDynamicEnvoy({ registry, bootstrap })
         const port = await until('the listener is there', () => envoy.admin.listenerPort('front'))
         const before = await until('it answers', () => handshake(port))
 

@@ -139,10 +139,10 @@ const FILL = `(() => {
 
 scenario(
   'F09',
-  'the heap is filled to 90 % of its limit of 128 MiB for 10 s, 10 leases',
+  'the heap is filled to 90 % of its limit of 256 MiB for 10 s, 10 leases',
   { target: '0 removed, 0 marked, 0 failed; answers ≤ 2 s' },
   async stage => {
-    const options = `${INSPECTABLE.NODE_OPTIONS} --max-old-space-size=128`
+    const options = `${INSPECTABLE.NODE_OPTIONS} --max-old-space-size=256`
     const { envoy } = await cast(stage, '1s', { NODE_OPTIONS: options })
     const watch = watchMembers(envoy)
     await evaluate(stage.registry.child, FILL)

@@ -61,11 +61,6 @@ export function scenario(
   )
 }
 
-/** A scenario that is still to be written: shown as such by every run. */
-export function pending(id: string, what: string): void {
-  test.todo(`${id}: ${what}`)
-}
-
 function keepHistory(id: string, folder: string): string {
   const kept = join(ROOT, '.cache', 'faults', `${id}-${Date.now()}`)
   mkdirSync(kept, { recursive: true })

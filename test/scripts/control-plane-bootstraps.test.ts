@@ -33,7 +33,8 @@ describe('the bootstraps of a control plane', () => {
   test('name nothing but the node, the admin port, the sources and the server', () => {
     const { node, dynamic_resources: dynamic, layered_runtime: runtime, ...rest } = read('control-plane.yaml')
     assert.deepEqual(Object.keys(rest).sort(), ['admin', 'static_resources'])
-    assert.deepEqual(node, { cluster: 'test-cluster', id: 'test-id' })
+    const client_features = ['xds.config.supports-resource-ttl', 'xds.config.resource-in-sotw']
+    assert.deepEqual(node, { cluster: 'test-cluster', id: 'test-id', client_features })
     const fromStream = { resource_api_version: 'V3', initial_fetch_timeout: '0s', ads: {} }
     assert.deepEqual([dynamic.cds_config, dynamic.lds_config], [fromStream, fromStream])
     const [layer] = runtime.layers

@@ -1,53 +1,40 @@
-/** An Envoy that gets everything from a whole EDS server: the shipped bootstrap with other ports. */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Envoy, startEnvoy } from '../../scripts/processes/programs.ts'
-import { bootstrapPath, type CONTROL_PLANE_BOOTSTRAPS } from './bootstrap.ts'
-import type { World } from './world.ts'
+/** What an Envoy that gets everything from its control plane has: clusters, listeners, routes, runtime. */
+import type { EnvoyAdmin } from '../../scripts/processes/envoy-admin.ts'
 
-export async function startDynamicEnvoy(
-  world: World,
-  bootstrap: (typeof CONTROL_PLANE_BOOTSTRAPS)[number],
-  grpcPort: number,
-): Promise<Envoy> {
-  const text = readFileSync(bootstrapPath(bootstrap), 'utf8')
-  const file = join(world.folder, bootstrap)
-  writeFileSync(file, text.replace('8080', String(grpcPort)).replace('19000', '0'))
-  const adminAddressPath = join(world.folder, `${bootstrap}.admin`)
-  const envoy = await startEnvoy({
-    name: 'envoy',
-    bootstrap: file,
-    adminAddressPath,
-    logFolder: world.folder,
-  })
-  world.adopt(envoy.child)
-  return envoy
+type Named = { name: string }
+
+interface Dumped {
+  name?: string
+  cluster?: Named & { connect_timeout?: string }
+  active_state?: { listener: Named }
+  route_config?: Named
 }
 
-const MANAGER =
-  'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'
-const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router'
+async function dumped({ admin }: { admin: EnvoyAdmin }, resource: string): Promise<Dumped[]> {
+  const answer = await fetch(`${admin.url}/config_dump?resource=${resource}`)
+  const { configs = [] } = (await answer.json()) as { configs?: Dumped[] }
+  return configs
+}
 
-/** A listener as a document, with its routes in it; all requests go as `route` says. */
-export function listenerDocument(name: string, port: number, route: object, chain: object = {}): object {
-  const manager = {
-    '@type': MANAGER,
-    stat_prefix: name,
-    route_config: {
-      name,
-      virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, ...route }] }],
-    },
-    http_filters: [{ name: 'envoy.filters.http.router', typed_config: { '@type': ROUTER } }],
-  }
-  return {
-    '@type': 'type.googleapis.com/envoy.config.listener.v3.Listener',
-    name,
-    address: { socket_address: { address: '127.0.0.1', port_value: port } },
-    filter_chains: [
-      {
-        filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: manager }],
-        ...chain,
-      },
-    ],
-  }
+/** The active clusters by name, with their connect_timeout. */
+export async function activeClusters(envoy: { admin: EnvoyAdmin }): Promise<Map<string, string | undefined>> {
+  const configs = await dumped(envoy, 'dynamic_active_clusters')
+  return new Map(configs.flatMap(({ cluster: c }) => (c ? [[c.name, c.connect_timeout] as const] : [])))
+}
+
+export async function activeListeners(envoy: { admin: EnvoyAdmin }): Promise<string[]> {
+  const configs = await dumped(envoy, 'dynamic_listeners')
+  return configs.flatMap(({ active_state: active }) => (active ? [active.listener.name] : [])).sort()
+}
+
+export async function activeRoutes(envoy: { admin: EnvoyAdmin }): Promise<string[]> {
+  const configs = await dumped(envoy, 'dynamic_route_configs')
+  return configs.flatMap(({ route_config: route }) => (route ? [route.name] : [])).sort()
+}
+
+/** The value of a runtime key in each layer, as `/runtime` shows it; undefined: no layer has it. */
+export async function runtimeOf({ admin }: { admin: EnvoyAdmin }, key: string): Promise<string | undefined> {
+  const answer = await fetch(`${admin.url}/runtime`)
+  const { entries } = (await answer.json()) as { entries: Record<string, { final_value: string }> }
+  return entries[key]?.final_value
 }

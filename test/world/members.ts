@@ -11,7 +11,7 @@ export async function ready({ url }: Pick<EdsServer, 'url'>): Promise<void> {
 }
 
 /** Whether Envoy has its discovery stream. The gauge belongs to the mux, so its prefix differs with the bootstrap. */
-export async function isConnected({ admin }: WorldEnvoy): Promise<boolean> {
+export async function isConnected({ admin }: Pick<WorldEnvoy, 'admin'>): Promise<boolean> {
   const gauges = await admin.stats('(^|\\.)control_plane\\.connected_state$')
   if (gauges.size === 0) throw new Error('Envoy has no gauge control_plane.connected_state')
   return [...gauges.values()].every(value => value === 1)

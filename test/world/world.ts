@@ -20,7 +20,7 @@ import {
   type Upstream,
   type UpstreamOptions,
 } from '../../scripts/processes/programs.ts'
-import { until, within } from '../../scripts/processes/until.ts'
+import { within } from '../../scripts/processes/until.ts'
 import {
   type Bootstrap,
   type BootstrapChange,
@@ -44,12 +44,12 @@ export interface WorldEnvoyOptions {
   change?: BootstrapChange | undefined
 }
 
-export interface FedEnvoyOptions {
+export interface DynamicEnvoyOptions {
   bootstrap?: ControlPlaneBootstrap
   registry: { grpcPort: number }
   nodeId?: string
-  /** The one that takes the traffic. */
-  listener: string
+  /** Resolve when it has all that it asked for, and not as soon as its admin port answers. Default true. */
+  serving?: boolean
 }
 
 /** An Envoy and where it takes traffic. */
@@ -105,17 +105,15 @@ export class World implements AsyncDisposable {
     return new WorldEnvoy(envoy, await envoy.admin.listenerPort())
   }
 
-  /** An Envoy that gets everything from the control plane; resolves once it has the listener of that name. */
-  async startFedEnvoy({
+  /** An Envoy that gets everything from the control plane. */
+  async startDynamicEnvoy({
     bootstrap = 'control-plane.yaml',
     registry,
     nodeId,
-    listener,
-  }: FedEnvoyOptions): Promise<WorldEnvoy> {
+    serving = true,
+  }: DynamicEnvoyOptions): Promise<Envoy> {
     const changes = { serverPort: registry.grpcPort, nodeId }
-    const envoy = await this.#startEnvoy(controlPlaneBootstrapWith(bootstrap, changes), true)
-    const port = await until(`Envoy has the listener ${listener}`, () => envoy.admin.listenerPort(listener))
-    return new WorldEnvoy(envoy, port)
+    return await this.#startEnvoy(controlPlaneBootstrapWith(bootstrap, changes), serving)
   }
 
   async startLoad(options: LoadOptions): Promise<Load> {

@@ -1,6 +1,7 @@
 /** Registering an instance and changing what it said of itself. */
 import { isIPv6 } from 'node:net'
 import { type InstanceRecord, NO_LOCALITY } from '../registry/instance.ts'
+import type { AdmitAddress } from './address.ts'
 import { instanceAnswer, problems, registrationAnswer } from './answers.ts'
 import type { HttpApp, HttpContext } from './context.ts'
 import { broughtSecret, optionalLeaseKey } from './lease-headers.ts'
@@ -13,7 +14,7 @@ import {
   secretHeader,
 } from './parameters.ts'
 import { patchBody, type RegistrationBody, registrationBody } from './schemas.ts'
-import { instanceView } from './views.ts'
+import { instanceView, registrationView } from './views.ts'
 
 const INSTANCE = '/v1/services/:service/instances/:instanceId'
 
@@ -40,15 +41,14 @@ function registerRoute(app: HttpApp, { registry, admitAddress }: HttpContext): v
     },
     (request, reply) => {
       const { params, body, headers, socket } = request
-      const record = recordOf(params, body, socket.remoteAddress ?? '')
-      const address = admitAddress(record.address, record.port)
+      const record = recordOf(params, body, socket.remoteAddress ?? '', admitAddress)
       const secret = broughtSecret(headers)
       const lease = {
         ...(secret !== undefined && { secret }),
         ...(body.ttlMs !== undefined && { ttlMs: body.ttlMs }),
       }
-      const { instance, leaseSecret, created } = registry.register({ ...record, address }, lease)
-      reply.code(created ? 201 : 200).send({ ...instanceView(instance), leaseSecret })
+      const { instance, leaseSecret, created } = registry.register(record, lease)
+      reply.code(created ? 201 : 200).send(registrationView(instance, leaseSecret))
     },
   )
 }
@@ -79,12 +79,17 @@ function patchRoute(app: HttpApp, { registry }: HttpContext): void {
   )
 }
 
-/** The record that a registration asks for; its address is not admitted yet. */
-function recordOf(params: InstanceParams, body: RegistrationBody, caller: string): InstanceRecord {
+/** The record that a registration asks for. */
+function recordOf(
+  params: InstanceParams,
+  body: RegistrationBody,
+  caller: string,
+  admitAddress: AdmitAddress,
+): InstanceRecord {
   return {
     service: parseServiceName(params.service),
     instanceId: parseInstanceId(params.instanceId),
-    address: body.address ?? withoutZone(caller),
+    address: admitAddress(body.address ?? withoutZone(caller), body.port),
     port: body.port,
     status: body.status ?? 'healthy',
     weight: body.weight ?? 1,

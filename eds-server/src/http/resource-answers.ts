@@ -10,6 +10,7 @@ const resourceFields = {
   version: Type.String({ description: 'A hash of the content' }),
   origin: Type.Unsafe({ type: 'string', enum: ['api', 'files', 'policy'] }),
   source: Type.String({ description: 'The file, for those of files' }),
+  ttl: Type.Optional(Type.String({ description: 'Its time to live; missing where it has none' })),
   resource: Type.Optional(
     Type.Unsafe({
       type: 'object',

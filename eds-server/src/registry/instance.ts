@@ -58,25 +58,35 @@ export const NO_LOCALITY: Locality = Object.freeze({ region: '', zone: '', subZo
 /** Shared by all that have none: at a hundred thousand instances an empty object each is 18 MB. */
 export const NO_METADATA: Metadata = Object.freeze(Object.create(null) as Metadata)
 
-/** A copy, written out field by field: an object made by spreading takes four times the memory. */
-export function copyOf(instance: Instance): Instance {
+/** What the registry says of an instance; the name of its service is the one string that all its instances share. */
+export type Standing = Omit<Instance, Exclude<keyof InstanceRecord, 'service'>>
+
+/**
+ * The two together, written out field by field: an object made by spreading takes four times the memory, and even one
+ * that is thrown away at once takes 2 KB of the heap's old part, which grows by it.
+ */
+export function instanceOf(record: InstanceRecord, standing: Standing): Instance {
   return {
-    service: instance.service,
-    instanceId: instance.instanceId,
-    address: instance.address,
-    port: instance.port,
-    status: instance.status,
-    weight: instance.weight,
-    locality: instance.locality,
-    priority: instance.priority,
-    canary: instance.canary,
-    metadata: instance.metadata,
-    incarnation: instance.incarnation,
-    lapsed: instance.lapsed,
-    stalled: instance.stalled,
-    ttlMs: instance.ttlMs,
-    registeredAtMs: instance.registeredAtMs,
+    service: standing.service,
+    instanceId: record.instanceId,
+    address: record.address,
+    port: record.port,
+    status: record.status,
+    weight: record.weight,
+    locality: record.locality,
+    priority: record.priority,
+    canary: record.canary,
+    metadata: record.metadata,
+    incarnation: standing.incarnation,
+    lapsed: standing.lapsed,
+    stalled: standing.stalled,
+    ttlMs: standing.ttlMs,
+    registeredAtMs: standing.registeredAtMs,
   }
+}
+
+export function copyOf(instance: Instance): Instance {
+  return instanceOf(instance, instance)
 }
 
 /** True when clients are told of the instance at all: one that is still starting is not offered. */

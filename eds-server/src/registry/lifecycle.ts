@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.ts'
 import type { LeaseTerms, RegistryEvent, RegistryEventType } from './changes.ts'
 import { ExpiryWheel } from './expiry.ts'
-import { copyOf, type Instance, type InstanceRecord, isSameInstance } from './instance.ts'
+import { copyOf, type Instance, type InstanceRecord, instanceOf, isSameInstance } from './instance.ts'
 import { DEFAULT_TTL_MS, Holding, hashSecret, heartbeatIntervalMs, newSecret } from './lease.ts'
 import { Overdue } from './overdue.ts'
 import { type PreservationState, SelfPreservation } from './self-preservation.ts'
@@ -80,8 +80,7 @@ export class Lifecycle {
   ): { instance: Instance; leaseSecret: string | undefined } {
     this.#freeAddress(record)
     const leaseSecret = lease ? (lease.secret ?? newSecret()) : undefined
-    const instance = copyOf({
-      ...record,
+    const instance = instanceOf(record, {
       service: this.table.nameOf(record.service),
       incarnation: this.tombstones.nextIncarnation(),
       lapsed: false,

@@ -3,7 +3,7 @@
  * of changes subscribes. A heartbeat that changes nothing that clients can see emits nothing.
  */
 import type { Beat, InstanceChange, LeaseKey, LeaseTerms, Registered } from './changes.ts'
-import { hostPort, type Instance, type InstanceRecord } from './instance.ts'
+import { hostPort, type Instance, type InstanceRecord, instanceOf } from './instance.ts'
 import type { Holding } from './lease.ts'
 import { Lifecycle, type Listener, type RegistryOptions } from './lifecycle.ts'
 import { assertHolder, isSameLife } from './ownership.ts'
@@ -41,11 +41,9 @@ export class Registry {
     const held = this.#table.get(record.service, record.instanceId)
     if (held && isSameLife(held, lease)) {
       const ttlMs = lease ? (lease.ttlMs ?? this.#lives.ttlMs) : undefined
-      this.#lives.replace(
-        held,
-        { ...held.instance, ...record, ttlMs, lapsed: false, stalled: false },
-        'updated',
-      )
+      const { service, incarnation, registeredAtMs } = held.instance
+      const standing = { service, incarnation, lapsed: false, stalled: false, ttlMs, registeredAtMs }
+      this.#lives.replace(held, instanceOf(record, standing), 'updated')
       this.#lives.renew(held)
       return { instance: held.instance, leaseSecret: lease?.secret, created: false }
     }

@@ -16,6 +16,7 @@ import { refusal, step } from './refusal.ts'
 import { ruleFlaw } from './rules.ts'
 import { secretsIn } from './secrets.ts'
 import { walk } from './walk.ts'
+import { ttlOf, WRAPPER, type Wrapper, wrapperOf } from './wrapper.ts'
 
 export interface AdmittedResource {
   readonly kind: Kind
@@ -37,8 +38,6 @@ export interface AdmissionOptions {
 /** Of the encoded message. */
 export const RESOURCE_BYTES_MAX: number = 1024 * 1024
 const NAME_BYTES_MAX = 1024
-const WRAPPER = 'envoy.service.discovery.v3.Resource'
-export const WRAPPER_TYPE_URL: string = `type.googleapis.com/${WRAPPER}`
 
 /** `where` it comes from, for refusals. Throws a RollcallError that names the part. */
 export class Admission {
@@ -71,14 +70,11 @@ export class Admission {
     const desc = descriptorOf(json, at)
     const { '@type': _, ...fields } = json as Readonly<Record<string, JsonValue>>
     if (desc.typeName !== WRAPPER) return this.#admitted(desc, fields, at, where)
-    const { name, resource: inner = null, ...others } = fields
-    const [other] = Object.keys(others)
-    if (other)
-      throw new Unfit({ path: step(at, other), reason: 'is not taken here; there are: name, resource' })
+    const wrapper = wrapperOf(fields, at)
     const inside = step(at, 'resource')
-    const innerDesc = descriptorOf(inner, inside)
-    const { '@type': __, ...innerFields } = inner as Readonly<Record<string, JsonValue>>
-    return this.#admitted(innerDesc, innerFields, inside, where, name)
+    const innerDesc = descriptorOf(wrapper.resource, inside)
+    const { '@type': __, ...innerFields } = wrapper.resource as Readonly<Record<string, JsonValue>>
+    return this.#admitted(innerDesc, innerFields, inside, where, wrapper)
   }
 
   #admitted(
@@ -86,7 +82,7 @@ export class Admission {
     fields: JsonValue,
     at: string,
     where: string,
-    wrapperName?: JsonValue,
+    wrapper?: Wrapper,
   ): AdmittedResource {
     const kind = kindOf(`type.googleapis.com/${desc.typeName}`)
     if (!kind)
@@ -103,7 +99,8 @@ export class Admission {
       const reason = `is ${bytes.length} bytes encoded; the limit is ${RESOURCE_BYTES_MAX}`
       throw refusal(where, { path: at, reason }, 'ROLLCALL_BODY_TOO_LARGE')
     }
-    const name = nameOf(kind, root, at, wrapperName)
+    const name = nameOf(kind, root, at, wrapper?.name)
+    const ttlMs = wrapper && ttlOf(wrapper, kind)
     const [secret] = secrets
     if (secret !== undefined && !this.#maySecretsBeIn(kind)) {
       const reason =
@@ -111,7 +108,7 @@ export class Admission {
       throw refusal(where, { path: secret, reason }, 'ROLLCALL_SECRET_REFUSED')
     }
     const isConfidential = kind.type.isConfidential || secrets.length > 0
-    const resource = createResource(kind.type, name, bytes, isConfidential)
+    const resource = createResource(kind.type, name, bytes, { isConfidential, ttlMs })
     return { kind, name, references, secrets, resource }
   }
 }

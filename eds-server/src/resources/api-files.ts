@@ -6,11 +6,12 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeFile, replaceFile } from '../durable-file.ts'
 import { RollcallError } from '../errors.ts'
-import { type Admission, WRAPPER_TYPE_URL } from './admission.ts'
+import type { Admission } from './admission.ts'
 import { documentOf } from './any-json.ts'
 import { unreadable } from './document-error.ts'
 import { isObject } from './json-tree.ts'
 import { keyOfPlaced, type Placed } from './placed.ts'
+import { ttlText, WRAPPER_TYPE_URL } from './wrapper.ts'
 
 /** Where API resources outlive the process. */
 export interface ApiStore {
@@ -59,9 +60,11 @@ export class ApiFiles implements ApiStore {
 
   write(placed: Placed): void {
     const { group, resource } = placed
+    const { ttlMs } = resource.resource
     const document = {
       '@type': WRAPPER_TYPE_URL,
       name: resource.name,
+      ...(ttlMs !== undefined && { ttl: ttlText(ttlMs) }),
       resource: documentOf(resource.resource),
     }
     storing(() => replaceFile(this.#pathOf(placed), `${JSON.stringify({ group, document })}\n`))

@@ -28,6 +28,8 @@ export interface DirectoryOptions {
   readonly log: DirectoryLog
   /** Called once for each error that is new. */
   readonly refused: () => void
+  /** Called when what is there was taken in, or what is wrong with it is known. */
+  readonly taken?: () => unknown
 }
 
 /** A file is at rest when it is the same in two looks this far apart. */
@@ -153,6 +155,7 @@ export class ResourceDirectory {
       if (file !== ITSELF) this.#report(file, errors.get(file))
     }
     this.#options.log.info({ files: versions.size, resources: placed.length }, 'resources are loaded')
+    this.#options.taken?.()
     return true
   }
 

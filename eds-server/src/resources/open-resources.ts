@@ -9,6 +9,7 @@ import { type DirectoryLog, ResourceDirectory } from './directory.ts'
 import { type DocumentError, documentError } from './document-error.ts'
 import { ResourceApi } from './resource-api.ts'
 import { ResourceStore } from './resource-store.ts'
+import { Wholeness } from './wholeness.ts'
 
 export interface ResourcesOptions {
   /** The directory of documents; undefined: none. */
@@ -28,13 +29,18 @@ export interface Resources {
   readonly admission: Admission
   readonly api: ResourceApi
   readonly certificates: CertificateExpiry
+  /** Whether nothing had to be left out at the start. */
+  readonly wholeness: Wholeness
   close(): Promise<void>
 }
+
+const LEFT_OUT =
+  'documents are left out: clients that have something of before keep it until every document is right'
 
 /** Rejects with ROLLCALL_OPTION_INVALID for a directory that cannot be read, and ROLLCALL_STORE_UNAVAILABLE. */
 export async function openResources(options: ResourcesOptions): Promise<Resources> {
   const { directory: path, dataDir, secretsAllowed, clock, log, refused } = options
-  const store = new ResourceStore()
+  const store: ResourceStore = new ResourceStore(() => wholeness.check())
   const admission = new Admission({ secretsAllowed })
   const fileAdmission = new Admission({ secretsAllowed, confidentialTypesAllowed: true })
   const disk = dataDir === undefined ? memoryApiStore : new ApiFiles(join(dataDir, 'resources'))
@@ -47,10 +53,8 @@ export async function openResources(options: ResourcesOptions): Promise<Resource
           ...{ path, store, clock, log },
           admission: fileAdmission,
           refused: () => refused('files'),
+          taken: () => store.isOpen && wholeness.check(),
         })
-  await directory?.open()
-  store.open()
-
   const openedAt = clock.wallTime()
   const unusable = Array.from(stored.errors, ([file, error]) =>
     documentError(file, error, undefined, openedAt),
@@ -58,13 +62,17 @@ export async function openResources(options: ResourcesOptions): Promise<Resource
   for (const error of unusable) log.error(error, 'a stored resource can no longer be used; it stays on disk')
   const held = (): DocumentError[] =>
     store.held().map(each => documentError(each.owner.source, danglingError([each]), undefined, openedAt))
-  for (const error of held()) log.error(error, 'a stored resource waits for what it refers to')
   const errors = (): DocumentError[] => [...(directory?.errors() ?? []), ...unusable, ...held()]
+  const wholeness = new Wholeness(errors)
+  await directory?.open()
+  store.open()
+  for (const error of held()) log.error(error, 'a stored resource waits for what it refers to')
+  if (!wholeness.isWhole) log.error({ documents: errors().length }, LEFT_OUT)
   const api = new ResourceApi({ store, admission, disk, errors, refused: () => refused('api') })
   const certificates = new CertificateExpiry({ store, clock, log })
   const close = async (): Promise<void> => {
     certificates.close()
     await directory?.close()
   }
-  return { store, admission, api, certificates, close }
+  return { store, admission, api, certificates, wholeness, close }
 }

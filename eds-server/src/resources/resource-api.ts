@@ -13,6 +13,7 @@ import { KINDS, type Kind, kindNamed, unknownKind } from './kinds.ts'
 import type { Located, Origin } from './placed.ts'
 import type { ResourceStore } from './resource-store.ts'
 import { redacted } from './secrets.ts'
+import { ttlText } from './wrapper.ts'
 
 export interface ResourceView {
   /** `clusters` */
@@ -23,6 +24,8 @@ export interface ResourceView {
   readonly origin: Origin
   /** The file, for those of files. */
   readonly source: string
+  /** Its time to live, as `2s`; missing where it has none. */
+  readonly ttl?: string
   /** Missing where only names and versions were asked for. */
   readonly resource?: JsonValue
   /** The bytes of the `google.protobuf.Any`; missing for a resource that holds a secret. */
@@ -168,8 +171,16 @@ export class ResourceApi {
 
 function viewOf({ group, origin, source, resource }: Located, full: boolean): ResourceView {
   const { kind, name, secrets } = resource
-  const { version, any } = resource.resource
-  const view = { type: kind.plural, name, group, version, origin, source }
+  const { version, any, ttlMs } = resource.resource
+  const view = {
+    type: kind.plural,
+    name,
+    group,
+    version,
+    origin,
+    source,
+    ...(ttlMs !== undefined && { ttl: ttlText(ttlMs) }),
+  }
   if (!full) return view
   const shownResource = redacted(documentOf(resource.resource), secrets)
   return { ...view, resource: shownResource, ...(secrets.length === 0 && { encoded: any }) }

@@ -30,6 +30,12 @@ export class ResourceStore {
   /** API resources of an earlier life that wait for what they refer to. */
   #held: ReadonlyMap<string, Dangling> = new Map()
   #isOpen = false
+  readonly #committed: () => void
+
+  /** `committed`: called after each change that counts. */
+  constructor(committed: () => void = () => undefined) {
+    this.#committed = committed
+  }
 
   /** Everything that there is, before the first snapshot. */
   get isOpen(): boolean {
@@ -156,5 +162,6 @@ export class ResourceStore {
       else this.#snapshots.delete(group)
       for (const listener of this.#listeners) listener(group, snapshot)
     }
+    this.#committed()
   }
 }

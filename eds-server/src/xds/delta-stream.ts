@@ -9,6 +9,7 @@ export const DELTA: Protocol<DeltaDiscoveryRequest> = {
   decode: decodeDeltaDiscoveryRequest,
   namesIn: ({ subscribe, initialVersions }) =>
     initialVersions.size === 0 ? subscribe : new Set([...subscribe, ...initialVersions.keys()]),
+  takesTtl: ({ ttl }) => ttl,
   subscribe: (source, interest) => new DeltaSubscription(source, interest),
   encode: (encoder, typeUrl, response) => encoder.delta(typeUrl, response),
 }

@@ -41,6 +41,10 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
     return undefined
   }
 
+  protected renew(name: string): void {
+    this.renewals.add(name)
+  }
+
   protected tellsAbsence(isForced: boolean, toldVersion: string | undefined): boolean {
     return isForced || toldVersion !== undefined
   }
@@ -60,6 +64,8 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
       this.ledger.recall(name, version)
       this.dirty.add(name)
       if (this.source.get(name)) this.forced.delete(name)
+      // Its time has been running since it was told on the stream before.
+      this.renewalDue(name)
     }
   }
 }

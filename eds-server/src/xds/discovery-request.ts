@@ -10,6 +10,15 @@ export interface Node extends NodeIdentity {
   readonly userAgentVersion: string
   /** Its metadata, an encoded `google.protobuf.Struct`; shares memory with the request. */
   readonly metadataStruct?: Buffer | undefined
+  readonly features: ClientFeatures
+}
+
+/** What a client says that it can do, as far as it matters here. */
+export interface ClientFeatures {
+  /** Lets a resource go when its time to live is over (X-44). */
+  readonly ttl: boolean
+  /** Takes resources in a wrapper in state of the world, too: the only place for a time to live there. */
+  readonly wrapped: boolean
 }
 
 /** `error_detail`: its presence makes the request a NACK (X-13). */
@@ -48,12 +57,18 @@ export const DELTA_FIELDS = {
   NONCE: 6,
   ERROR: 7,
 } as const
-const NODE = { ID: 1, CLUSTER: 2, METADATA: 3, USER_AGENT: 6, USER_AGENT_VERSION: 7 } as const
+const NODE = { ID: 1, CLUSTER: 2, METADATA: 3, USER_AGENT: 6, USER_AGENT_VERSION: 7, FEATURES: 10 } as const
 const ENTRY = { KEY: 1, VALUE: 2 } as const
 const STATUS = { CODE: 1, MESSAGE: 2 } as const
 
 /** Kept of what a client says to what it refuses. */
 const MESSAGE_BYTES = 4096
+const TTL_FEATURE = 'xds.config.supports-resource-ttl'
+/** Envoy's list of features, which gRPC follows, has the first; its text on the protocol has the second. */
+const WRAPPED_FEATURES: readonly string[] = [
+  'xds.config.resource-in-sotw',
+  'xds.config.supports-resource-in-sotw',
+]
 
 const NO_VERSIONS: ReadonlyMap<string, string> = new Map()
 
@@ -106,21 +121,26 @@ export function decodeDeltaDiscoveryRequest(bytes: Uint8Array, wantsNode: boolea
 function decodeNode(bytes: Buffer): Node {
   const [id, cluster] = decodeTexts(bytes, NODE.ID, NODE.CLUSTER)
   const [userAgent, userAgentVersion] = decodeTexts(bytes, NODE.USER_AGENT, NODE.USER_AGENT_VERSION)
-  const struct = decodeMetadata(bytes)
-  const node = { id, cluster, userAgent, userAgentVersion }
+  const { struct, features } = decodeDetails(bytes)
+  const node = { id, cluster, userAgent, userAgentVersion, features }
   if (!struct) return node
   return { ...node, metadataStruct: struct, metadata: key => textInStruct(struct, key) }
 }
 
-/** Still encoded: read only where it decides the group of the node. */
-function decodeMetadata(bytes: Buffer): Buffer | undefined {
+/** The metadata is still encoded: it is read only where it decides the group of the node. */
+function decodeDetails(bytes: Buffer): { struct: Buffer | undefined; features: ClientFeatures } {
   const reader = new WireReader(bytes)
-  let metadata: Buffer | undefined
+  const features = { ttl: false, wrapped: false }
+  let struct: Buffer | undefined
   while (reader.next()) {
-    if (reader.field === NODE.METADATA) metadata = reader.bytes()
-    else reader.skip()
+    if (reader.field === NODE.METADATA) struct = reader.bytes()
+    else if (reader.field === NODE.FEATURES) {
+      const feature = reader.string()
+      features.ttl ||= feature === TTL_FEATURE
+      features.wrapped ||= WRAPPED_FEATURES.includes(feature)
+    } else reader.skip()
   }
-  return metadata
+  return { struct, features }
 }
 
 /** Two text fields of a message. */

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import type { LinearCacheOptions } from './linear-cache-options.ts'
 import { LostWatcher, LostWatchers } from './lost-watchers.ts'
 import type { AckReport } from './node-status.ts'
+import { Renewals } from './renewals.ts'
 import { type Resource, versionOf } from './resource.ts'
 import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
@@ -30,6 +31,7 @@ export class LinearCache implements ResourceCache {
   readonly #deleted: Map<string, number>
   readonly #watches = new WatchTable()
   readonly #lost: LostWatchers
+  readonly #renewals: Renewals
   #revision: number
   #all: ResourceSet | undefined
 
@@ -43,6 +45,11 @@ export class LinearCache implements ResourceCache {
     this.#entries = new Map(origin ? origin.#entries : [])
     this.#deleted = new Map(origin ? origin.#deleted : [])
     this.#revision = origin?.revision ?? 0
+    this.#renewals = new Renewals(
+      this.#clock,
+      names => this.#renew(names),
+      origin ? origin.#renewals : undefined,
+    )
   }
 
   get revision(): number {
@@ -120,6 +127,7 @@ export class LinearCache implements ResourceCache {
     this.demand(name)
     this.#watches.add(name, watcher)
     this.#lost.returned(name, watcher)
+    this.#renewals.start()
   }
 
   lose(names: readonly string[], watcher: Watcher): void {
@@ -150,17 +158,24 @@ export class LinearCache implements ResourceCache {
     return this.#watches.acked(name, revision, { ...options, clock: this.#clock })
   }
 
+  #renew(names: readonly string[]): boolean {
+    this.#watches.renew(names)
+    return !this.#watches.isEmpty
+  }
+
   #set(resource: Resource): boolean {
     if (this.get(resource.name)?.version === resource.version) return false
     this.#deleted.delete(resource.name)
     this.#revision += 1
     const changedAt = this.#clock.wallTime().getTime()
     this.#entries.set(resource.name, { resource, revision: this.#revision, changedAt })
+    this.#renewals.set(resource)
     return true
   }
 
   #delete(name: string): boolean {
     if (!this.#entries.delete(name)) return false
+    this.#renewals.delete(name)
     this.#revision += 1
     if (this.isWatched(name)) this.#deleted.set(name, this.#revision)
     return true

@@ -34,6 +34,10 @@ export class LostWatcher implements Watcher {
     // As above.
   }
 
+  renewalDue(): void {
+    // As above: what it has runs out.
+  }
+
   ackedRevision(name: string): number {
     return this.#acked.get(name) ?? -1
   }

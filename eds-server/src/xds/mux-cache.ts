@@ -145,6 +145,10 @@ class LayerWatcher implements Watcher {
     this.#watcher.released()
   }
 
+  renewalDue(names: readonly string[]): void {
+    this.#watcher.renewalDue(names)
+  }
+
   /** Nobody waits for a client to have what it is never sent. */
   ackedRevision(name: string): number {
     if (this.#hiding?.get(name)) return Number.POSITIVE_INFINITY

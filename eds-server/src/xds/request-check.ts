@@ -68,5 +68,6 @@ export function boundedNode(node: Node | undefined): Node {
     userAgentVersion: cut(node?.userAgentVersion),
     // A copy: the request around it is 61 KB.
     metadataStruct: struct && struct.length <= KEPT_METADATA ? Buffer.from(struct) : undefined,
+    features: node?.features ?? { ttl: false, wrapped: false },
   }
 }

@@ -24,6 +24,10 @@ export interface ResourceType {
   readonly isRemovedLast: boolean
   /** Secrets: only for clients that nobody can overhear (F62), and never shown (F66). */
   readonly isConfidential: boolean
+  /** Its resources may have a time to live. */
+  readonly mayExpire: boolean
+  /** A name that leads to nothing is told as an alias of nothing: what on-demand discovery waits for. */
+  readonly absenceIsAlias: boolean
   /** Whether this encoded message is only for clients that ask for it by name. */
   readonly isOnDemand: (message: Uint8Array) => boolean
 }
@@ -49,6 +53,8 @@ function resourceType(message: string, service: string, properties: Properties =
     refersToClusters: false,
     isRemovedLast: false,
     isConfidential: false,
+    mayExpire: true,
+    absenceIsAlias: false,
     isOnDemand: () => false,
     ...properties,
   }
@@ -64,6 +70,8 @@ export const ENDPOINT: ResourceType = resourceType(
     restName: 'endpoints',
     v2TypeUrl: 'type.googleapis.com/envoy.api.v2.ClusterLoadAssignment',
     isRemovedLast: true,
+    // A client that is cut off keeps the hosts that it has.
+    mayExpire: false,
   },
 )
 export const CLUSTER: ResourceType = resourceType(
@@ -81,7 +89,7 @@ export const CLUSTER: ResourceType = resourceType(
 export const LB_ENDPOINT: ResourceType = resourceType(
   'envoy.config.endpoint.v3.LbEndpoint',
   'endpoint.v3.LocalityEndpointDiscoveryService',
-  { isRemovedLast: true },
+  { isRemovedLast: true, mayExpire: false },
 )
 export const LISTENER: ResourceType = resourceType(
   'envoy.config.listener.v3.Listener',
@@ -102,7 +110,8 @@ export const SCOPED_ROUTE: ResourceType = resourceType(
 export const VIRTUAL_HOST: ResourceType = resourceType(
   'envoy.config.route.v3.VirtualHost',
   'route.v3.VirtualHostDiscoveryService',
-  TO_CLUSTERS,
+  // Envoy takes no heartbeats of these.
+  { ...TO_CLUSTERS, mayExpire: false, absenceIsAlias: true },
 )
 export const SECRET: ResourceType = resourceType(
   'envoy.extensions.transport_sockets.tls.v3.Secret',

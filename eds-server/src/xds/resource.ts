@@ -8,7 +8,10 @@ import { bytesField, stringField } from './wire.ts'
 
 export interface Resource {
   readonly name: string
-  /** Content hash (X-20): equal content has an equal version on every server and after every restart. */
+  /**
+   * Content hash (X-20): equal content has an equal version on every server and after every restart. The time to
+   * live counts as content, so that a changed one is told.
+   */
   readonly version: string
   /** The encoded `google.protobuf.Any` that holds the message. */
   readonly any: Buffer
@@ -16,17 +19,27 @@ export interface Resource {
   readonly isConfidential: boolean
   /** Only for clients that ask for it by name: those that ask for everything are not told of it. */
   readonly isOnDemand: boolean
+  /** How long a client keeps it without being told of it again (X-44). Undefined: for ever. */
+  readonly ttlMs: number | undefined
 }
 
-/** Wraps an encoded message of the given type as a resource. */
+export interface ResourceOptions {
+  /** Default: as its type is. */
+  readonly isConfidential?: boolean
+  /** Milliseconds. Default: for ever. */
+  readonly ttlMs?: number | undefined
+}
+
+/** Wraps an encoded message of the given type as a resource; without a time to live it is kept for ever. */
 export function createResource(
   type: ResourceType,
   name: string,
   message: Uint8Array,
-  isConfidential: boolean = type.isConfidential,
+  { isConfidential = type.isConfidential, ttlMs }: ResourceOptions = {},
 ): Resource {
   const any = Buffer.concat([stringField(1, type.typeUrl), bytesField(2, message)])
-  return { name, version: digest(message), any, isConfidential, isOnDemand: type.isOnDemand(message) }
+  const version = ttlMs === undefined ? digest(message) : digest(`${digest(message)} for ${ttlMs} ms`)
+  return { name, version, any, isConfidential, isOnDemand: type.isOnDemand(message), ttlMs }
 }
 
 /** The version of a set of resources, which does not depend on their order. One resource: its own version. */

@@ -182,6 +182,10 @@ export class RestSubscription implements Watcher, Member {
     this.changed()
   }
 
+  renewalDue(): void {
+    // Over REST nothing has a time to live: Envoy's client for it would not count that.
+  }
+
   ackedRevision(name: string): number {
     const acked = this.#acked?.revision ?? -1
     if (name !== WILDCARD) return acked

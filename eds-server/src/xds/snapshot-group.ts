@@ -9,7 +9,7 @@ import { DeferredRemoval } from './deferred-removal.ts'
 import { LinearCache } from './linear-cache.ts'
 import type { LinearCacheOptions } from './linear-cache-options.ts'
 import { MuxCache } from './mux-cache.ts'
-import type { Resource } from './resource.ts'
+import { type Resource, versionOf } from './resource.ts'
 import type { ResourceCache } from './resource-cache.ts'
 import { RESOURCE_TYPES, type ResourceType } from './resource-type.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -22,6 +22,8 @@ export interface SnapshotGroupOptions {
 }
 
 const NONE: ReadonlyMap<string, Resource> = new Map()
+/** Of a client that was told, and accepted, that there is nothing. */
+const VERSION_OF_NONE = versionOf([])
 
 export class SnapshotGroup {
   /** By member: the group of nodes that it is of. */
@@ -37,12 +39,11 @@ export class SnapshotGroup {
 
   constructor(options: SnapshotGroupOptions, origin?: SnapshotGroup) {
     this.#options = options
-    const cacheOptions: LinearCacheOptions = {
-      clock: options.clock,
-      hold: (_name, clientVersion) => !this.isSet || options.hold(clientVersion),
-    }
     this.#own = new Map(
-      RESOURCE_TYPES.map(type => [type.typeUrl, new LinearCache(type, cacheOptions, origin?.cacheOf(type))]),
+      RESOURCE_TYPES.map(type => [
+        type.typeUrl,
+        new LinearCache(type, this.#cacheOptions(type), origin?.cacheOf(type)),
+      ]),
     )
     const awaited = RESOURCE_TYPES.filter(type => type.refersToOthers).map(type => this.cacheOf(type))
     this.#removal = new DeferredRemoval(options.clock, awaited)
@@ -90,6 +91,20 @@ export class SnapshotGroup {
   /** Removes nothing any more. */
   close(): void {
     this.#removal.close()
+  }
+
+  /**
+   * That nothing of a type was ever there is no reason to take what a client has of before: it cannot be told from a
+   * directory that is not mounted or a store that is lost (X-40). What was there in this life and is removed is.
+   */
+  #cacheOptions(type: ResourceType): LinearCacheOptions {
+    const { clock, hold } = this.#options
+    const isStrange = (clientVersion: string): boolean =>
+      this.cacheOf(type).revision === 0 && clientVersion !== '' && clientVersion !== VERSION_OF_NONE
+    return {
+      clock,
+      hold: (_name, clientVersion) => !this.isSet || hold(clientVersion) || isStrange(clientVersion),
+    }
   }
 
   /** Everything but the removals of what is removed last. */

@@ -8,6 +8,7 @@ export const SOTW: Protocol<DiscoveryRequest> = {
   nodeField: SOTW_FIELDS.NODE,
   decode: decodeDiscoveryRequest,
   namesIn: request => request.names,
+  takesTtl: ({ ttl, wrapped }) => ttl && wrapped,
   subscribe: (source, interest) => new SotwSubscription(source, interest),
   encode: (encoder, typeUrl, response) => encoder.sotw(typeUrl, response),
 }

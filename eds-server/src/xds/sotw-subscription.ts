@@ -41,6 +41,12 @@ export class SotwSubscription extends Subscription<DiscoveryRequest> {
     return this.source.placeholder(name)
   }
 
+  /** With the resource: Envoy's client for this form takes a heartbeat without it for nothing at all. */
+  protected renew(name: string): void {
+    if (this.tellsFullState) this.owesAnswer = true
+    else this.need(name)
+  }
+
   protected tellsAbsence(): boolean {
     return false
   }

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Admission } from './admission.ts'
 import type { CacheGroups } from './cache-groups.ts'
 import type { ClientGates } from './client-gate.ts'
-import type { CommonRequest } from './discovery-request.ts'
+import type { ClientFeatures, CommonRequest } from './discovery-request.ts'
 import type { Response, ResponseEncoder } from './discovery-response.ts'
 import type { NodeStatus } from './node-status.ts'
 import type { Subscription } from './subscription.ts'
@@ -40,6 +40,8 @@ export interface Protocol<Request extends CommonRequest> {
   decode(bytes: Buffer, wantsNode: boolean): Request
   /** The names that the request carries, for the limits. */
   namesIn(request: Request): Iterable<string>
+  /** Whether a client with these features can be told a time to live. */
+  takesTtl(features: ClientFeatures): boolean
   subscribe(source: Source, interest: Interest): Subscription<Request>
   /** Framed for gRPC. */
   encode(encoder: ResponseEncoder, typeUrl: string, response: Response): Buffer

@@ -29,10 +29,12 @@ export class StreamWatches<Request extends CommonRequest> {
     return this.#byType.get(cache.type.typeUrl) ?? this.#open(cache)
   }
 
-  /** Clusters are to be sent, or were sent and not answered. */
+  /** Clusters are to be sent, or were sent and not answered. That there are none is nothing to wait for (F18). */
   get isMaking(): boolean {
-    const subscription = this.#byType.get(CLUSTER.typeUrl)?.subscription
-    return subscription !== undefined && (subscription.isOutstanding || subscription.isBehind)
+    const watch = this.#byType.get(CLUSTER.typeUrl)
+    if (!watch) return false
+    const { cache, subscription } = watch
+    return subscription.isOutstanding || (subscription.isBehind && cache.all().resources.length > 0)
   }
 
   moved(caches: Caches): void {

@@ -20,6 +20,8 @@ export abstract class Subscription<Request> {
   protected readonly dirty: Set<string> = new Set()
   /** Dirty names that must be told even if the client has them at this version. */
   protected readonly forced: Set<string> = new Set()
+  /** Names whose time to live is due to be told, without the resource. */
+  protected readonly renewals: Set<string> = new Set()
   /** A response is due even if it is empty. */
   protected owesAnswer = false
   readonly #interest: Interest
@@ -40,6 +42,8 @@ export abstract class Subscription<Request> {
   protected abstract shownVersion(name: string): string
   /** What stands in for a subscribed name that does not exist. */
   protected abstract substitute(name: string): Resource | undefined
+  /** Lets the next response tell the time to live of the name again. */
+  protected abstract renew(name: string): void
   /** Whether this form of the protocol can tell absence, and this client must be told it. */
   protected abstract tellsAbsence(isForced: boolean, toldVersion: string | undefined): boolean
 
@@ -62,7 +66,7 @@ export abstract class Subscription<Request> {
 
   /** Something is to be told that is not told yet. */
   get isBehind(): boolean {
-    return this.dirty.size > 0 || this.owesAnswer
+    return this.dirty.size > 0 || this.owesAnswer || this.renewals.size > 0
   }
 
   get hasAccepted(): boolean {
@@ -86,6 +90,14 @@ export abstract class Subscription<Request> {
     if (this.covers(name) && resource && !this.#refuses(name)) this.need(name)
   }
 
+  /** The time to live of a resource that the client has is to be told again. */
+  renewalDue(name: string): void {
+    const ttlMs = this.find(name)?.ttlMs
+    if (ttlMs === undefined || !this.#interest.takesTtl || !this.covers(name)) return
+    // What is new is told with its time to live; and what the client refused is not told again.
+    if (!this.differs(name) && !this.ledger.isRejected(name)) this.renew(name)
+  }
+
   /** Waits for the outstanding ACK no longer: what that response told is told again, with what is newer. */
   giveUpAck(): void {
     if (this.tellsFullState) this.owesAnswer = true
@@ -101,12 +113,16 @@ export abstract class Subscription<Request> {
     if (!this.#isWildcard && this.#names.size === 0) this.owesAnswer = false
     const plan = this.plan()
     if (!plan) return undefined
-    const { resources, removed, set, floor } = plan
-    const version = set?.version ?? versionOf(resources)
+    const { resources, removed, renewed = [], unresolved = [], set, floor } = plan
+    const told = renewed.length === 0 ? resources : [...resources, ...renewed]
+    const absent = unresolved.length === 0 ? removed : [...removed, ...unresolved]
+    const version = set?.version ?? versionOf(told)
     const changed = resources.filter(resource => this.ledger.versionOf(resource.name) !== resource.version)
-    this.ledger.tell({ nonce, version, resources, removed, floor }, name => this.source.revisionOf(name))
+    const telling = { nonce, version, resources: told, removed: absent, floor }
+    this.ledger.tell(telling, name => this.source.revisionOf(name))
     this.owesAnswer = false
-    return { nonce, version, resources, removed, changed, set }
+    const isTimed = this.#interest.takesTtl && resources.some(({ ttlMs }) => ttlMs !== undefined)
+    return { nonce, version, resources, isTimed, renewed, removed, unresolved, changed, set }
   }
 
   /** The client refused a resource as it is now. */
@@ -193,6 +209,7 @@ export abstract class Subscription<Request> {
   protected collect(): Plan | undefined {
     const resources: Resource[] = []
     const removed: string[] = []
+    const unresolved: string[] = []
     let bytes = 0
     for (const name of this.dirty) {
       if (this.source.isHeld(name, this.shownVersion(name))) continue
@@ -202,13 +219,29 @@ export abstract class Subscription<Request> {
         bytes += resource.any.length
         if (bytes > RESPONSE_BYTES && resources.length > 0) break
         resources.push(resource)
-      } else if (!resource && this.tellsAbsence(isForced, this.ledger.versionOf(name))) removed.push(name)
-      else this.#renew(name)
+      } else if (!resource && this.tellsAbsence(isForced, this.ledger.versionOf(name))) {
+        const isAlias = this.source.type.absenceIsAlias && this.ledger.versionOf(name) === undefined
+        if (isAlias) unresolved.push(name)
+        else removed.push(name)
+      } else this.#confirm(name)
       this.dirty.delete(name)
       this.forced.delete(name)
     }
-    const isNothing = resources.length + removed.length === 0 && !this.owesAnswer
-    return isNothing ? undefined : { resources, removed }
+    const renewed = this.#takeRenewals(resources)
+    const count = resources.length + removed.length + unresolved.length + renewed.length
+    return count === 0 && !this.owesAnswer ? undefined : { resources, renewed, removed, unresolved }
+  }
+
+  /** Of those that are due: what still is as the client has it, and is not about to be told anyhow. */
+  #takeRenewals(told: readonly Resource[]): readonly Resource[] {
+    if (this.renewals.size === 0) return []
+    const names = new Set(told.map(({ name }) => name))
+    const renewed = Array.from(this.renewals).flatMap(name => {
+      const isDue = !names.has(name) && this.covers(name) && !this.differs(name)
+      return isDue ? (this.find(name) ?? []) : []
+    })
+    this.renewals.clear()
+    return renewed
   }
 
   /** Whether the client was told something else of the name than what is true now. */
@@ -227,7 +260,7 @@ export abstract class Subscription<Request> {
   }
 
   /** It changed and changed back before it was sent: the client's ACK of that content stands. */
-  #renew(name: string): void {
+  #confirm(name: string): void {
     const isRenewed = !this.differs(name) && this.ledger.renew(name, this.source.revisionOf(name))
     if (isRenewed) this.#interest.settled(name)
   }

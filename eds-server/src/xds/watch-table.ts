@@ -70,6 +70,11 @@ export class WatchTable {
     if (names.length > 0) for (const watcher of wild) watcher.changed(names)
   }
 
+  /** Tells whoever watches one of these that it is to be renewed. */
+  renew(names: readonly string[]): void {
+    for (const watcher of new Set(names.flatMap(name => [...this.of(name)]))) watcher.renewalDue(names)
+  }
+
   settled(name: string, watcher: Watcher): void {
     for (const waiter of this.#waitersOf(name)) waiter.settled(watcher)
   }

@@ -14,6 +14,8 @@ import type { Watcher } from './watcher.ts'
 export interface WatchOwner {
   readonly nodeId: string
   readonly nodeCluster: string
+  /** Whether the client can be told a time to live. */
+  readonly takesTtl: boolean
   /** Something may be ready to be sent. */
   flush(): void
   wallTime(): Date
@@ -68,6 +70,10 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
 
   get cluster(): string {
     return this.#owner.nodeCluster
+  }
+
+  get takesTtl(): boolean {
+    return this.#owner.takesTtl
   }
 
   request(request: Request): Verdict | undefined {
@@ -169,6 +175,12 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
 
   released(): void {
     this.#owner.flush()
+  }
+
+  renewalDue(names: readonly string[]): void {
+    for (const name of names) this.subscription.renewalDue(name)
+    this.#owner.flush()
+    this.#noteUnacked()
   }
 
   ackedRevision(name: string): number {

@@ -7,6 +7,8 @@ export interface Watcher {
   /** These changed, came or went, all at one time. */
   changed(names: readonly string[]): void
   released(): void
+  /** The time to live of these is to be told again. */
+  renewalDue(names: readonly string[]): void
   /**
    * The newest revision of the name that the client ACKed; -1 for none. WILDCARD: Infinity when the client has
    * accepted all that it watches, as it is now; else -1.

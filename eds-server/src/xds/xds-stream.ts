@@ -6,7 +6,7 @@ import type { Timer } from '../clock.ts'
 import type { Caches, Member } from './cache-groups.ts'
 import type { ClientGate, GatedStream } from './client-gate.ts'
 import type { CommonRequest, Node } from './discovery-request.ts'
-import type { Response } from './discovery-response.ts'
+import { NOTHING, type Response } from './discovery-response.ts'
 import type { ObservedStream, TypeStatus, TypeView } from './node-status.ts'
 import { asRefusal, boundedNode, checkCount, checkNames, meantType, Refusal } from './request-check.ts'
 import { CLUSTER } from './resource-type.ts'
@@ -79,6 +79,10 @@ export class XdsStream<Request extends CommonRequest>
 
   get nodeId(): string {
     return this.#node?.id ?? ''
+  }
+
+  get takesTtl(): boolean {
+    return this.#node !== undefined && this.#protocol.takesTtl(this.#node.features)
   }
 
   get nodeCluster(): string {
@@ -252,8 +256,7 @@ export class XdsStream<Request extends CommonRequest>
   #sayAnything(): void {
     const watch = this.#watches.silenceable()
     if (this.#sent > 0 || !watch || !this.#isWritable) return
-    const nothing = { version: '', resources: [], removed: [], changed: [], set: undefined }
-    this.#send(watch, { nonce: '1', ...nothing })
+    this.#send(watch, { ...NOTHING, nonce: '1' })
   }
 
   #closeStalled(): void {

@@ -34,6 +34,10 @@ class Subscriber implements Watcher {
   costMs = 0
   clock: ManualClock | undefined
 
+  renewalDue(): void {
+    assert.fail('an assignment has no time to live')
+  }
+
   changed(): void {
     this.clock?.stall(this.costMs)
     this.seen.push(summaryOf(this.#cache.get(SERVICE)))

@@ -217,6 +217,7 @@ test('the samples of envoy/resources are admitted, and refer to each other', () 
       ['clusters', 'example_cluster', []],
       ['listeners', 'listener_0', ['local_route']],
       ['routes', 'local_route', ['example_cluster']],
+      ['runtime', 'runtime-0', []],
     ],
   )
 })
@@ -279,3 +280,57 @@ function valueIn(any: Buffer): Buffer {
   while ((any[at] ?? 0) > 127) at += 1
   return any.subarray(at + 1)
 }
+
+describe('a time to live', () => {
+  const wrapper = (resource: object, ttl: unknown) => ({
+    '@type': 'type.googleapis.com/envoy.service.discovery.v3.Resource',
+    resource,
+    ttl,
+  })
+  const runtime = {
+    '@type': 'type.googleapis.com/envoy.service.runtime.v3.Runtime',
+    name: 'layer',
+    layer: {},
+  }
+
+  test('is admitted from 1 s to 1 h, and counts in the version', () => {
+    const ttls = ['1s', '1.5s', '2.000000001s', '3600s'].map(
+      ttl => admission.json(wrapper(runtime, ttl), 'f.yaml').resource,
+    )
+    assert.deepEqual(
+      ttls.map(({ ttlMs }) => ttlMs),
+      [1000, 1500, 2000, 3_600_000],
+    )
+    const none = admission.json(runtime, 'f.yaml').resource
+    const versions = [...ttls, none].map(({ version }) => version)
+    assert.equal(new Set(versions).size, 5)
+    const [again] = [admission.json(wrapper(runtime, '1s'), 'g.yaml').resource]
+    assert.equal(again?.version, versions[0])
+    assert.equal(admission.json(wrapper(runtime, null), 'f.yaml').resource.version, none.version)
+  })
+
+  test('is refused where it is none, out of range, or of what clients keep', () => {
+    for (const ttl of ['0.999s', '3600.000000001s', '0s', '999999999999s']) {
+      refusedDocument(wrapper(runtime, ttl), `/ttl: "${ttl}" is not in the range of 1s to 3600s`)
+    }
+    for (const ttl of ['2', '-2s', '2m', '1e3s', '٢s', '', ' 2s', 2, true, {}, ['2s']]) {
+      refusedDocument(wrapper(runtime, ttl), '/ttl: ', 'is not a duration such as 1.5s')
+    }
+    const endpoints = {
+      '@type': 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+      cluster_name: 'a',
+    }
+    const host = {
+      '@type': 'type.googleapis.com/envoy.config.route.v3.VirtualHost',
+      name: 'a',
+      domains: ['a'],
+    }
+    refusedDocument(wrapper(endpoints, '2s'), '/ttl: is not taken for endpoints')
+    refusedDocument(wrapper(host, '2s'), '/ttl: is not taken for virtual-hosts')
+    refusedDocument(
+      { ...wrapper(runtime, '2s'), cache_control: {} },
+      '/cache_control: ',
+      'name, resource, ttl',
+    )
+  })
+})

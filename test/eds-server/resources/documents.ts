@@ -54,6 +54,16 @@ export function placed(document: unknown, { group = '', source = 'test' } = {}):
   return { group, source, resource: admission.json(document, source) }
 }
 
+/** The document as a `google.protobuf.Any`. */
+export function anyOf(document: Parameters<typeof admission.json>[0]): { type_url: string; value: Buffer } {
+  const { kind, resource } = admission.json(document, '')
+  const header = 2 + kind.type.typeUrl.length
+  const value = resource.any.subarray(header)
+  // The field's key, then its length as a varint.
+  const lengthBytes = value.subarray(1).findIndex(byte => byte < 128) + 1
+  return { type_url: kind.type.typeUrl, value: value.subarray(1 + lengthBytes) }
+}
+
 /** Asserts a refusal whose message has every part. */
 export function refused(work: () => unknown, code: string, ...parts: readonly string[]): void {
   assert.throws(work, (error: unknown) => {

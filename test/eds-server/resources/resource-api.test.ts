@@ -8,7 +8,7 @@ import { pino } from 'pino'
 import { parseConfig } from '../../../eds-server/src/config.ts'
 import { type RunningServer, startServer } from '../../../eds-server/src/server.ts'
 import { until } from '../../../scripts/processes/until.ts'
-import { admission, clusterNamed, listenerWith, routesTo, secretNamed } from './documents.ts'
+import { anyOf, clusterNamed, listenerWith, routesTo, secretNamed } from './documents.ts'
 import { type Answer, type Refusal, ResourcesClient } from './resources-client.ts'
 
 const CLUSTER = 'type.googleapis.com/envoy.config.cluster.v3.Cluster'
@@ -50,15 +50,6 @@ class Server implements AsyncDisposable {
     await this.stop()
     rmSync(this.folder, { recursive: true })
   }
-}
-
-function anyOf(document: Parameters<typeof admission.json>[0]): { type_url: string; value: Buffer } {
-  const { kind, resource } = admission.json(document, '')
-  const header = 2 + kind.type.typeUrl.length
-  const value = resource.any.subarray(header)
-  // The field's key, then its length as a varint.
-  const lengthBytes = value.subarray(1).findIndex(byte => byte < 128) + 1
-  return { type_url: kind.type.typeUrl, value: value.subarray(1 + lengthBytes) }
 }
 
 async function refusalOf(work: Promise<unknown>): Promise<Refusal> {
@@ -258,7 +249,9 @@ test('files, and what is wrong with them, are seen in the API, in metrics and on
     const { status, body: ready } = await server.call('GET', '/readyz')
     return status === 200 && (ready.warnings ?? [])
   }
-  assert.match((await until('it is warm', warnings))[0], /^resources: bad\.yaml: is not YAML/)
+  const [wrong, leftOut] = await until('it is warm', warnings)
+  assert.match(wrong, /^resources: bad\.yaml: is not YAML/)
+  assert.match(leftOut, /^resources: clients of before are told no changes/)
   const { text } = await server.metrics()
   assert.match(text, /rollcall_resources\{origin="files",type="clusters"\} 1\n/)
   assert.match(text, /rollcall_resource_errors 1\n/)
@@ -273,4 +266,20 @@ test('files, and what is wrong with them, are seen in the API, in metrics and on
   assert.equal((await server.call('GET', '/v1/resources/clusters/a')).body.origin, 'files')
   writeFileSync(join(docs, 'bad.yaml'), JSON.stringify(clusterNamed('b')))
   await until('no warning is left', async () => (await warnings()).length === 0)
+})
+
+test('a time to live is shown, and outlives the process', async () => {
+  await using server = await new Server().start()
+  const wrapper = {
+    '@type': 'type.googleapis.com/envoy.service.discovery.v3.Resource',
+    ttl: '1.500s',
+    resource: clusterNamed('a'),
+  }
+  const path = '/v1/resources/clusters/a'
+  assert.equal((await server.call('PUT', path, wrapper)).body.ttl, '1.5s')
+  await server.stop()
+  await server.start()
+  const { body } = await server.call('GET', path)
+  assert.deepEqual([body.ttl, body.resource], ['1.5s', clusterNamed('a')])
+  assert.equal((await server.call('PUT', path, clusterNamed('a'))).body.ttl, undefined)
 })

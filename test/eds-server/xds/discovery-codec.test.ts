@@ -7,10 +7,11 @@ import {
   decodeDiscoveryRequest,
   type Node,
 } from '../../../eds-server/src/xds/discovery-request.ts'
-import { ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
+import { NOTHING, ResponseEncoder } from '../../../eds-server/src/xds/discovery-response.ts'
 import { PREFIX_BYTES } from '../../../eds-server/src/xds/message-reader.ts'
 import { decoder, encoder } from '../../../eds-server/src/xds/protos.ts'
-import { ENDPOINT } from '../../../eds-server/src/xds/resource-type.ts'
+import { createResource } from '../../../eds-server/src/xds/resource.ts'
+import { ENDPOINT, RUNTIME, VIRTUAL_HOST } from '../../../eds-server/src/xds/resource-type.ts'
 import { MalformedMessage } from '../../../eds-server/src/xds/wire-reader.ts'
 import { resource } from './watch-bench.ts'
 
@@ -22,6 +23,8 @@ const names = fc.array(text, { maxLength: 5 })
 const error = fc.option(fc.record({ code: fc.nat(16), message: text }, { noNullPrototype: true }), {
   nil: undefined,
 })
+const TTL = 'xds.config.supports-resource-ttl'
+const FEATURES = [TTL, 'xds.config.resource-in-sotw', 'xds.config.supports-resource-in-sotw', 'other']
 const node = fc.record({
   id: text,
   cluster: text,
@@ -33,6 +36,7 @@ const node = fc.record({
       text.map(string_value => ({ key: 'fleet', value: { string_value } })),
     ),
   }),
+  client_features: fc.subarray([...FEATURES]),
   extensions: fc.array(fc.record({ name: text, category: text }), { maxLength: 3 }),
 })
 
@@ -45,12 +49,16 @@ interface Sender {
   cluster: string
   user_agent_name: string
   user_agent_version: string
+  client_features: string[]
   metadata: { fields: [unknown, { value: { string_value: string } }] }
 }
 
 function nodeOf(value: Sender) {
   const { id, cluster, user_agent_name: userAgent, user_agent_version: userAgentVersion } = value
-  return { id, cluster, userAgent, userAgentVersion, fleet: value.metadata.fields[1].value.string_value }
+  const [, { value: fleet }] = value.metadata.fields
+  const has = (...features: string[]) => features.some(each => value.client_features.includes(each))
+  const features = { ttl: has(TTL), wrapped: has(...FEATURES.slice(1, 3)) }
+  return { id, cluster, userAgent, userAgentVersion, features, fleet: fleet.string_value }
 }
 
 /** The request with what its node's metadata says. */
@@ -170,12 +178,11 @@ interface Decoded {
   control_plane: { identifier: string }
 }
 const RESPONSE = {
+  ...NOTHING,
   nonce: 'n1',
   version: 'v',
   resources: [resource(ENDPOINT, 'a', 'content a'), resource(ENDPOINT, 'b', 'content b')],
   removed: ['gone', 'missing'],
-  changed: [],
-  set: undefined,
 }
 
 test('the library reads responses as they were meant, in both forms', () => {
@@ -219,4 +226,59 @@ test('streams share all but the nonce', () => {
     assert.equal(first.subarray(0, -2).compare(second.subarray(0, -2)), 0)
     assert.deepEqual([first.subarray(-2).toString(), second.subarray(-2).toString()], ['n1', 'n2'])
   }
+})
+
+const TIMED = { ...RESPONSE, resources: [], removed: [], isTimed: true }
+const timed = createResource(RUNTIME, 'timed', Buffer.from('content'), { ttlMs: 1500 })
+const plain = createResource(RUNTIME, 'plain', Buffer.from('content'))
+const TTL_TOLD = decoder('google.protobuf.Duration')(
+  encoder('google.protobuf.Duration')({ seconds: 1, nanos: 500_000_000 }),
+)
+
+test('X-44: delta tells the time to live in the resource, and alone in a heartbeat', () => {
+  const responses = new ResponseEncoder('me')
+  const decode = decoder(`${DISCOVERY}.DeltaDiscoveryResponse`)
+  const read = (fields: object) =>
+    decode(
+      responses.delta(RUNTIME.typeUrl, { ...TIMED, ...fields }).subarray(PREFIX_BYTES),
+    ) as unknown as Decoded & { resources: { ttl?: object; resource?: object; version: string }[] }
+  const [told] = read({ resources: [timed] }).resources
+  assert.deepEqual([told?.ttl, told?.resource !== undefined], [TTL_TOLD, true])
+  const [untold] = read({ resources: [timed], isTimed: false }).resources
+  assert.deepEqual([untold?.ttl, untold?.resource !== undefined], [undefined, true], 'a client without')
+  const [beat] = read({ renewed: [timed] }).resources
+  assert.deepEqual(beat, { name: 'timed', version: timed.version, ttl: TTL_TOLD })
+})
+
+test('X-44: state of the world tells it in a wrapper, and nothing that has none', () => {
+  const responses = new ResponseEncoder('me')
+  const decode = decoder(`${DISCOVERY}.DiscoveryResponse`)
+  const read = (isTimed: boolean) =>
+    decode(
+      responses
+        .sotw(RUNTIME.typeUrl, { ...TIMED, isTimed, resources: [timed, plain] })
+        .subarray(PREFIX_BYTES),
+    ) as unknown as Decoded
+  const [wrapper, bare] = read(true).resources
+  assert.equal(wrapper?.type_url, `type.googleapis.com/${DISCOVERY}.Resource`)
+  const inner = decoder(`${DISCOVERY}.Resource`)(wrapper.value) as Decoded['resources'][number] & {
+    ttl: object
+  }
+  assert.deepEqual([inner.name, inner.ttl, inner.resource.value.toString()], ['timed', TTL_TOLD, 'content'])
+  assert.deepEqual([bare?.type_url, bare?.value.toString()], [RUNTIME.typeUrl, 'content'])
+  assert.deepEqual(
+    read(false).resources.map(({ type_url }) => type_url),
+    [RUNTIME.typeUrl, RUNTIME.typeUrl],
+  )
+})
+
+test('X-70: a name that leads to nothing is told as an alias of nothing', () => {
+  const responses = new ResponseEncoder('me')
+  const bytes = responses.delta(VIRTUAL_HOST.typeUrl, {
+    ...TIMED,
+    isTimed: false,
+    unresolved: ['r/host'],
+  })
+  const read = decoder(`${DISCOVERY}.DeltaDiscoveryResponse`)(bytes.subarray(PREFIX_BYTES)) as Decoded
+  assert.deepEqual(read.resources, [{ name: 'r/host', aliases: ['r/host'] }])
 })

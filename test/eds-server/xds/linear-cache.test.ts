@@ -23,6 +23,7 @@ function counting(): Watcher & { changes: string[] } {
     changes,
     changed: names => changes.push(...names),
     released: () => undefined,
+    renewalDue: () => undefined,
     ackedRevision: () => -1,
     pendingState: () => 'NOT_SENT',
   }

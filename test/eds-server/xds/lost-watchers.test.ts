@@ -95,7 +95,7 @@ test('what is kept is bounded: of ever new clients the oldest are given up', asy
   for (let i = 0; i < 50; i++) {
     const watcher: Watcher = {
       ...{ node: `hostile-${i}`, cluster: '' },
-      ...{ changed: () => undefined, released: () => undefined },
+      ...{ changed: () => undefined, released: () => undefined, renewalDue: () => undefined },
       ...{ ackedRevision: () => -1, pendingState: () => 'STALE' },
     }
     for (const name of names) cache.watch(name, watcher)

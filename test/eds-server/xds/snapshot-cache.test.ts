@@ -61,6 +61,35 @@ for (const isDelta of [false, true]) {
     assert.deepEqual(client.told(), isDelta ? ['clusters -old'] : ['clusters x'])
   })
 
+  test(`${form}: an empty beginning takes nothing from a client with a past; what is removed later does (X-40)`, () => {
+    const bench = new SnapshotBench()
+    bench.snapshots.set('', NO_RESOURCES)
+    const past = isDelta ? { initial_resource_versions: [{ key: 'old', value: '1' }] } : { version_info: '1' }
+    const client = bench.open({ isDelta })
+    client.ask(LISTENER, [], past)
+    assert.deepEqual(client.told(), isDelta ? ['listeners'] : [])
+    client.ack()
+    bench.snapshots.set('', snapshotOf([LISTENER, 'l']))
+    assert.deepEqual(client.told(), [isDelta ? 'listeners l -old' : 'listeners l'])
+    client.ack()
+    bench.snapshots.set('', NO_RESOURCES)
+    assert.deepEqual(client.told(), [isDelta ? 'listeners -l' : 'listeners'])
+    const returning = bench.open({ isDelta, id: 'node-2' })
+    returning.ask(LISTENER, [], past)
+    assert.deepEqual(returning.told(), [isDelta ? 'listeners -old' : 'listeners'])
+  })
+
+  test(`${form}: clusters that are withheld because there are none hold no listener up (F18)`, () => {
+    const bench = new SnapshotBench()
+    bench.snapshots.set('', snapshotOf([LISTENER, 'l']))
+    const past = isDelta ? { initial_resource_versions: [{ key: 'old', value: '1' }] } : { version_info: '1' }
+    const client = bench.open({ isDelta })
+    client.ask(CLUSTER, [], past)
+    client.ack()
+    client.ask(LISTENER)
+    assert.deepEqual(client.told(), isDelta ? ['clusters', 'listeners l'] : ['listeners l'])
+  })
+
   test(`${form}: an equal snapshot sends nothing and keeps the resources (X-21, X-62)`, () => {
     const bench = new SnapshotBench()
     bench.snapshots.set('', X)
@@ -229,4 +258,16 @@ test('endpoints of a snapshot lie over the shared ones, also for those who watch
   const late = shared.acked('a', { timeoutMs: 5000 })
   client.ack()
   assert.deepEqual(await late, { subscribers: 1, acked: 1, pending: [] })
+})
+
+test('a client that knows that there is nothing is answered by a server that has nothing', () => {
+  const bench = new SnapshotBench()
+  bench.snapshots.set('', NO_RESOURCES)
+  const first = bench.open()
+  first.ask(LISTENER)
+  first.ack()
+  const [version] = Array.from(bench.context.status.nodes(), ({ types }) => types[0]?.version)
+  const returning = bench.open({ id: 'node-2' })
+  returning.ask(LISTENER, [], { version_info: version })
+  assert.deepEqual(returning.told(), ['listeners'])
 })

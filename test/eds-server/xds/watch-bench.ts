@@ -30,8 +30,8 @@ export class SotwBench {
   readonly watch: Watch<DiscoveryRequest>
   #nonce = 0
 
-  constructor(cache: ResourceCache) {
-    this.watch = new Watch<DiscoveryRequest>(cache, OWNER, SOTW.subscribe)
+  constructor(cache: ResourceCache, takesTtl = true) {
+    this.watch = new Watch<DiscoveryRequest>(cache, { ...OWNER, takesTtl }, SOTW.subscribe)
   }
 
   /** Sends the request; returns what it is answered with, if it is. */
@@ -59,8 +59,8 @@ export class DeltaBench {
   readonly watch: Watch<DeltaDiscoveryRequest>
   #nonce = 0
 
-  constructor(cache: ResourceCache) {
-    this.watch = new Watch<DeltaDiscoveryRequest>(cache, OWNER, DELTA.subscribe)
+  constructor(cache: ResourceCache, takesTtl = true) {
+    this.watch = new Watch<DeltaDiscoveryRequest>(cache, { ...OWNER, takesTtl }, DELTA.subscribe)
   }
 
   request(request: Partial<DeltaDiscoveryRequest>): Response | undefined {
