@@ -107,11 +107,10 @@ describe('what an Envoy refuses is named', () => {
         }
         // What was refused is not sent again (X-15); a new version is, and what is right is taken.
         await call(`${resources}/listeners/bad`, 'PUT', listenerDocument('bad', 0, toService))
-        await until('nothing is refused', async () => {
+        await until('it is taken', async () => {
           const { nodes } = await call(`${registry.url}/v1/nodes`)
-          return nodes.every((node: { types: { state: string }[] }) =>
-            node.types.every(({ state }) => state === 'SYNCED'),
-          )
+          const listeners = nodes[0].types.find((type: { typeUrl: string }) => type.typeUrl === LISTENER)
+          return listeners.state === 'SYNCED' && !listeners.nack
         })
       }),
     )
