@@ -8,7 +8,7 @@ import { anyOf } from '../eds-server/resources/documents.ts'
 import { ResourcesClient } from '../eds-server/resources/resources-client.ts'
 import { CONTROL_PLANE_BOOTSTRAPS } from '../world/bootstrap.ts'
 import { Backend } from '../world/control-plane.ts'
-import { activeClusters, activeListeners, activeRoutes, runtimeOf } from '../world/dynamic-envoy.ts'
+import { activeClusters, activeListeners, activeRoutes } from '../world/dynamic-envoy.ts'
 import { answers, inSync, nodesOf, startDynamicScene } from '../world/dynamic-scene.ts'
 import { moreRequests } from '../world/front.ts'
 import {
@@ -37,7 +37,7 @@ describe('the whole control plane', () => {
       inWorld(async (world, t) => {
         const { registry, envoy, url } = await startDynamicScene(world, bootstrap)
         const threshold = (): Promise<string | undefined> =>
-          runtimeOf(envoy, 'upstream.healthy_panic_threshold')
+          envoy.admin.runtime('upstream.healthy_panic_threshold')
         await until('the layer of the runtime is there', async () => (await threshold()) === '50')
         const load = await world.startLoad({ url, ratePerSecond: 1000 })
 

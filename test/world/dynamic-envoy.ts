@@ -1,4 +1,4 @@
-/** What an Envoy that gets everything from its control plane has: clusters, listeners, routes, runtime. */
+/** What an Envoy that gets everything from its control plane has: clusters, listeners, routes. */
 import type { EnvoyAdmin } from '../../scripts/processes/envoy-admin.ts'
 
 type Named = { name: string }
@@ -30,11 +30,4 @@ export async function activeListeners(envoy: { admin: EnvoyAdmin }): Promise<str
 export async function activeRoutes(envoy: { admin: EnvoyAdmin }): Promise<string[]> {
   const configs = await dumped(envoy, 'dynamic_route_configs')
   return configs.flatMap(({ route_config: route }) => (route ? [route.name] : [])).sort()
-}
-
-/** The value of a runtime key in each layer, as `/runtime` shows it; undefined: no layer has it. */
-export async function runtimeOf({ admin }: { admin: EnvoyAdmin }, key: string): Promise<string | undefined> {
-  const answer = await fetch(`${admin.url}/runtime`)
-  const { entries } = (await answer.json()) as { entries: Record<string, { final_value: string }> }
-  return entries[key]?.final_value
 }
