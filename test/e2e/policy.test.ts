@@ -19,7 +19,12 @@ import { get, moreRequests, uuidsSeen } from '../world/front.ts'
 import { startGrpcBackend, XdsClient } from '../world/grpc-backend.ts'
 import { freePort, inWorld, type World } from '../world/world.ts'
 
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+/** At the end of a test everything ends at once: nobody is left to wait for. */
+const QUIET = {
+  logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  ackTimeoutMs: 1000,
+  drainDelayMs: 0,
+}
 
 async function startRegistry(world: World, services: string): Promise<EdsServer> {
   const file = join(world.folder, 'policy.yaml')
@@ -65,7 +70,7 @@ describe('a service that registers for the first time is reachable', () => {
           const service = `service-${count}`
           const { port } = world.keep(await startApp(service))
           const startedAt = performance.now()
-          world.keep(await register({ registry: registry.url, service, port, logger: silent }))
+          world.keep(await register({ registry: registry.url, service, port, ...QUIET }))
           const answered = async () => (await get(`${envoy.url}${service}`)).status === 200
           await until(`${service} answers through Envoy`, answered, { withinMs: 10_000, everyMs: 1 })
           times.push(performance.now() - startedAt)
@@ -92,7 +97,7 @@ describe('a service that registers for the first time is reachable', () => {
       for (let count = 1; count <= 10; count++) {
         const service = `other-${count}`
         const { port } = world.keep(await startApp(service))
-        world.keep(await register({ registry: registry.url, service, port, logger: silent }))
+        world.keep(await register({ registry: registry.url, service, port, ...QUIET }))
         await until(service, async () => (await get(`${envoy.url}${service}`)).status === 200, { everyMs: 5 })
       }
       await moreRequests(load, 500)
@@ -111,7 +116,7 @@ describe('a service that registers for the first time is reachable', () => {
       const envoy = await startFront(world, registry)
       for (const service of ['internal-a', 'shop']) {
         const { port } = world.keep(await startApp(service))
-        world.keep(await register({ registry: registry.url, service, port, logger: silent }))
+        world.keep(await register({ registry: registry.url, service, port, ...QUIET }))
       }
       const ask = async (host: string) => (await get(envoy.url, { host })).status
       const answered = async (): Promise<boolean> => (await ask('shop.test')) === 200
@@ -135,7 +140,7 @@ describe('a gRPC client that dials xds:///<service>', () => {
         const { port } = world.keep(await startGrpcBackend(name))
         lives.set(
           name,
-          world.keep(await register({ registry: registry.url, service: 'greeter', port, logger: silent })),
+          world.keep(await register({ registry: registry.url, service: 'greeter', port, ...QUIET })),
         )
       }
       const client = world.keep(new XdsClient('greeter', registry.grpcPort))
