@@ -13,6 +13,7 @@ import type { Interest, Plan, Source } from './subscription-ports.ts'
 
 /** gRPC clients take no message above 4 MiB: a response is cut between resources before that. */
 const RESPONSE_BYTES = 3 * 1024 * 1024
+const NONE: readonly never[] = []
 
 export abstract class Subscription<Request> {
   protected source: Source
@@ -113,13 +114,13 @@ export abstract class Subscription<Request> {
     if (!this.#isWildcard && this.#names.size === 0) this.owesAnswer = false
     const plan = this.plan()
     if (!plan) return undefined
-    const { resources, removed, renewed = [], unresolved = [], set, floor } = plan
+    const { resources, removed, renewed = NONE, unresolved = NONE, set, floor } = plan
     const told = renewed.length === 0 ? resources : [...resources, ...renewed]
     const absent = unresolved.length === 0 ? removed : [...removed, ...unresolved]
     const version = set?.version ?? versionOf(told)
-    const changed = resources.filter(resource => this.ledger.versionOf(resource.name) !== resource.version)
+    const changed = this.source.type.awaits ? this.#newAmong(resources) : NONE
     const telling = { nonce, version, resources: told, removed: absent, floor }
-    this.ledger.tell(telling, name => this.source.revisionOf(name))
+    this.ledger.tell(telling, this.source)
     this.owesAnswer = false
     const isTimed = this.#interest.takesTtl && resources.some(({ ttlMs }) => ttlMs !== undefined)
     return { nonce, version, resources, isTimed, renewed, removed, unresolved, changed, set }
@@ -232,9 +233,13 @@ export abstract class Subscription<Request> {
     return count === 0 && !this.owesAnswer ? undefined : { resources, renewed, removed, unresolved }
   }
 
+  #newAmong(resources: readonly Resource[]): Resource[] {
+    return resources.filter(({ name, version }) => this.ledger.versionOf(name) !== version)
+  }
+
   /** Of those that are due: what still is as the client has it, and is not about to be told anyhow. */
   #takeRenewals(told: readonly Resource[]): readonly Resource[] {
-    if (this.renewals.size === 0) return []
+    if (this.renewals.size === 0) return NONE
     const names = new Set(told.map(({ name }) => name))
     const renewed = Array.from(this.renewals).flatMap(name => {
       const isDue = !names.has(name) && this.covers(name) && !this.differs(name)
@@ -250,7 +255,7 @@ export abstract class Subscription<Request> {
   }
 
   protected settle(nonce: string, error: RequestError | undefined): Verdict | undefined {
-    const verdict = this.ledger.settle(nonce, error, name => this.covers(name))
+    const verdict = this.ledger.settle(nonce, error, this)
     if (!verdict || error) return verdict
     // What went while nothing covered it was marked by nobody.
     for (const name of verdict.names) if (this.differs(name)) this.changed(name)
