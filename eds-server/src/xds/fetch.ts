@@ -10,6 +10,7 @@ import { type FetchRequest, readFetchRequest } from './fetch-request.ts'
 import { jsonOf } from './json.ts'
 import type { NodeIdentity } from './node-grouping.ts'
 import { type ClientStatus, NodeStatus, type NodeView } from './node-status.ts'
+import { hostOf } from './peer.ts'
 import { versionOf } from './resource.ts'
 import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
@@ -163,8 +164,7 @@ export class FetchServer {
   ): Kept | undefined {
     if (!client) return undefined
     // Not by connection: a client with many clusters sends the polls of one over any of its connections.
-    const host = peer.slice(0, peer.lastIndexOf(':'))
-    const key = JSON.stringify([path, client.id, client.cluster, host, names])
+    const key = JSON.stringify([path, client.id, client.cluster, hostOf(peer), names])
     const known = this.#kept.get(key)
     if (known) {
       known.peer = peer
