@@ -6,10 +6,9 @@ import type { Logger } from 'pino'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { Delivery } from './endpoints/delivery.ts'
-import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import type { HttpApp, Readiness } from './http/context.ts'
-import { LISTEN_BACKLOG } from './listen-backlog.ts'
+import { LISTEN_BACKLOG, listenError } from './listening.ts'
 import { Metrics } from './metrics.ts'
 import { openData } from './open-data.ts'
 import type { Registry } from './registry/registry.ts'
@@ -129,9 +128,7 @@ async function listen(app: HttpApp, host: string, port: number): Promise<number>
   try {
     await app.listen({ host, port, backlog: LISTEN_BACKLOG })
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
-    const message = `the HTTP port ${port} of ${host} is already in use`
-    throw new RollcallError('ROLLCALL_PORT_IN_USE', message, { field: '--http-port', value: port, cause })
+    throw listenError(cause, { protocol: 'HTTP', host, port })
   }
   const address = app.server.address()
   return typeof address === 'object' && address ? address.port : port
