@@ -14,6 +14,7 @@ import { openData } from './open-data.ts'
 import type { Registry } from './registry/registry.ts'
 import type { WarmUp } from './registry/warm-up.ts'
 import type { Resources } from './resources/open-resources.ts'
+import { NOT_WHOLE } from './resources/wholeness.ts'
 import { cachesOf } from './served-caches.ts'
 import { serveDiscovery } from './served-discovery.ts'
 import { type ServedPolicy, servePolicy } from './served-policy.ts'
@@ -24,8 +25,6 @@ export interface RunningServer {
   /** Answers what is in flight, ends the streams, frees the ports. Idempotent. */
   stop(): Promise<void>
 }
-
-const LEFT_OUT = 'resources: clients of before are told no changes until every document is right'
 
 /** Streams that have not ended by themselves after this are cut. */
 const STOP_GRACE_MS = 5000
@@ -119,7 +118,7 @@ function readinessOf(registry: Registry, resources: Resources, policy: ServedPol
     ...(frozen ? [`expiry is frozen: ${silence}`] : []),
     ...resources.api.errors().map(({ message }) => `resources: ${message}`),
     ...resources.certificates.warnings(),
-    ...(resources.wholeness.isWhole ? [] : [LEFT_OUT]),
+    ...(resources.wholeness.isWhole ? [] : [`resources: ${NOT_WHOLE}`]),
   ]
   return { ready: true, warnings }
 }
