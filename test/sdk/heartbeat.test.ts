@@ -6,16 +6,17 @@ import test, { type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CommonOptions, type Registration, type RegistrationEvents, register } from '@rollcall/sdk'
 import { startTestRegistry, type TestRegistry } from '@rollcall/sdk/testing'
+import { until } from '../../scripts/processes/until.ts'
+import { freePort } from '../world/world.ts'
 import {
   atEnd,
-  freePort,
   type LogLine,
   memoryLogger,
   portOf,
+  printed,
   serve,
-  startProcess,
+  startNode,
   testRegistry,
-  until,
 } from './support.ts'
 
 type Names = keyof RegistrationEvents
@@ -198,10 +199,10 @@ test('failure 6, its timers keep the process alive or it exits by itself: it doe
       process.exitCode = 7
       console.log(JSON.stringify({ msg: registration.state }))`
     const started = performance.now()
-    const child = startProcess(context, ['--input-type=module', '-e', script])
-    assert.equal(await child.exited, 7)
+    const child = startNode(context, ['--input-type=module', '-e', script])
+    assert.deepEqual(await child.exited, { code: 7, signal: null })
     assert.ok(performance.now() - started < 4000)
-    assert.equal(child.lines[0]?.msg, url === registry.url ? 'registered' : 'retrying')
+    await printed(child, url === registry.url ? 'registered' : 'retrying')
   }
 })
 
