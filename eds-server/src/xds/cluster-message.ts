@@ -1,5 +1,5 @@
 /** The two facts that the server needs of an encoded `Cluster`: whether it takes its endpoints from EDS, by what name. */
-import { MalformedMessage, WireReader } from './wire-reader.ts'
+import { MalformedMessage, textIn, WireReader } from './wire-reader.ts'
 
 const CLUSTER = { NAME: 1, TYPE: 2, EDS_CONFIG: 3 } as const
 const EDS_SERVICE_NAME = 2
@@ -27,18 +27,8 @@ function readAssignmentName(message: Uint8Array): string | undefined {
     if (cluster.field === CLUSTER.NAME) name = cluster.string()
     else if (cluster.field === CLUSTER.TYPE) type = cluster.uint()
     else if (cluster.field === CLUSTER.EDS_CONFIG) {
-      serviceName = serviceNameIn(cluster.bytes()) ?? serviceName
+      serviceName = textIn(cluster.bytes(), EDS_SERVICE_NAME) ?? serviceName
     } else cluster.skip()
   }
   return type === TYPE_EDS ? serviceName || name : undefined
-}
-
-function serviceNameIn(edsConfig: Uint8Array): string | undefined {
-  const reader = new WireReader(edsConfig)
-  let name: string | undefined
-  while (reader.next()) {
-    if (reader.field === EDS_SERVICE_NAME) name = reader.string()
-    else reader.skip()
-  }
-  return name
 }
