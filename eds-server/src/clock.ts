@@ -46,16 +46,16 @@ export const systemClock: Clock = {
   },
 }
 
-/** Resolves after `ms`, or when the signal aborts; at once where either is over already. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return Promise.resolve()
+/** Resolves after `ms`, or when one of the signals aborts; at once where any of that is over already. */
+export function pause(clock: Clock, ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
+  if (ms <= 0 || signals.some(({ aborted }) => aborted)) return Promise.resolve()
   return new Promise(resolve => {
     const done = (): void => {
       timer.cancel()
-      signal.removeEventListener('abort', done)
+      for (const signal of signals) signal.removeEventListener('abort', done)
       resolve()
     }
     const timer = clock.setTimer(ms, done)
-    signal.addEventListener('abort', done)
+    for (const signal of signals) signal.addEventListener('abort', done)
   })
 }

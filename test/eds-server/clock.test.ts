@@ -32,7 +32,7 @@ test('a pause ends with its time or its signal, and leaves no timer', async () =
   const aborted = pause(clock, 1000, abort.signal)
   abort.abort()
   await aborted
-  await pause(clock, 1000, abort.signal)
+  await pause(clock, 1000, new AbortController().signal, abort.signal)
   await pause(clock, 0, new AbortController().signal)
   assert.equal(clock.pendingTimers, 0)
 })

@@ -2,7 +2,7 @@
  * What one client asks for again and again over REST, kept between its polls: it is told of changes, counts among
  * those whose ACKs are awaited, and is gone when it polls no more.
  */
-import type { Clock, Timer } from '../clock.ts'
+import { type Clock, pause, type Timer } from '../clock.ts'
 import type { CacheGroups, Caches, Member } from './cache-groups.ts'
 import type { RequestError } from './discovery-request.ts'
 import type { NodeIdentity } from './node-grouping.ts'
@@ -23,7 +23,8 @@ export class RestSubscription implements Watcher, Member {
   readonly #names: readonly string[]
   readonly #ledger: RestLedger
   readonly #isGone: () => void
-  readonly #waiting = new Set<() => void>()
+  /** One of each poll that waits for a change. */
+  readonly #waiting = new Set<AbortController>()
   #polls = 0
   #idle: Timer | undefined
 
@@ -94,18 +95,11 @@ export class RestSubscription implements Watcher, Member {
   }
 
   /** Resolves at the next change of a name, after `timeoutMs`, or when the signal aborts. */
-  nextChange(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      const done = (): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        this.#waiting.delete(done)
-        resolve()
-      }
-      const timer = this.#clock.setTimer(timeoutMs, done)
-      signal.addEventListener('abort', done)
-      this.#waiting.add(done)
-    })
+  async nextChange(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const news = new AbortController()
+    this.#waiting.add(news)
+    await pause(this.#clock, timeoutMs, signal, news.signal)
+    this.#waiting.delete(news)
   }
 
   /** As operators see it. */
@@ -133,7 +127,7 @@ export class RestSubscription implements Watcher, Member {
   }
 
   changed(): void {
-    for (const wake of [...this.#waiting]) wake()
+    for (const news of this.#waiting) news.abort()
   }
 
   released(): void {
