@@ -100,7 +100,8 @@ export class Ledger {
   tell(telling: Telling, source: Pick<Source, 'revisionOf'>): void {
     const { nonce, version, resources, removed, floor } = telling
     const told: Told[] = []
-    for (const { name, version: each } of resources) told.push(this.#note(name, each, source.revisionOf(name)))
+    for (const { name, version: each } of resources)
+      told.push(this.#note(name, each, source.revisionOf(name)))
     for (const name of removed) told.push(this.#note(name, undefined, source.revisionOf(name)))
     // With the full state absence deletes.
     if (floor !== undefined) {
