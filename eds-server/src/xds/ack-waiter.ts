@@ -81,6 +81,10 @@ export class AckWaiter {
 export class AckWaiters {
   readonly #byName = new Map<string, Set<AckWaiter>>()
 
+  get isEmpty(): boolean {
+    return this.#byName.size === 0
+  }
+
   add(waiter: AckWaiter): void {
     this.#byName.set(waiter.name, (this.#byName.get(waiter.name) ?? new Set()).add(waiter))
   }
@@ -92,7 +96,7 @@ export class AckWaiters {
 
   /** Those that wait for the name. Any may be done and deleted meanwhile. */
   of(name: string): Iterable<AckWaiter> {
-    return this.#byName.size === 0 ? [] : [...(this.#byName.get(name) ?? [])]
+    return [...(this.#byName.get(name) ?? [])]
   }
 
   all(): Iterable<AckWaiter> {

@@ -6,6 +6,7 @@ import { collectionOf, WILDCARD } from './resource-cache.ts'
 import type { Watcher } from './watcher.ts'
 
 const NOBODY: ReadonlySet<Watcher> = new Set()
+const NO_WAITERS: readonly AckWaiter[] = []
 
 export class WatchTable {
   readonly #watchers = new Map<string, Set<Watcher>>()
@@ -105,6 +106,8 @@ export class WatchTable {
 
   /** Those of the name, and those who wait for everything. */
   #waitersOf(name: string): Iterable<AckWaiter> {
+    // Most often nobody waits, and every ACK asks.
+    if (this.#waiters.isEmpty) return NO_WAITERS
     if (name === WILDCARD) return this.#waiters.all()
     return [...this.#waiters.of(name), ...this.#waiters.of(WILDCARD)]
   }
