@@ -8,8 +8,8 @@ import { writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'
 import { measureAlone } from './alone/main.ts'
-import { polling } from './alone/polling.ts'
 import { churn } from './churn.ts'
+import { firstRequest, polling } from './envoy/main.ts'
 import { fanOut } from './fan-out.ts'
 import { floor } from './floor.ts'
 import { buildPeer, type Peer } from './generator.ts'
@@ -33,7 +33,8 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   'memory of streams': streamMemory,
   'memory of instances': instanceMemory,
   'other services': otherServices,
-  polling: () => polling(),
+  'first request': firstRequest,
+  polling,
 }
 
 const args = process.argv.slice(2).filter(arg => arg !== PUBLISH)
@@ -83,6 +84,9 @@ exponent of 0 does not grow with the size, 1 grows in proportion. Figures are Ro
 - **Latency** is measured after ${number(WARM_UP_CHANGES)} changes without pauses at every server, which V8 takes to optimise what a
   change runs through: a server that has run for a while is past them.
 - **On disk**: a registration is in the store, synced, when it is answered.
+- **First request**: a service of one instance gets a second; from the moment that its registration is sent until it
+  answers a request through a real Envoy with the bootstrap \`envoy/ads-delta-grpc.yaml\`, one request after another.
+  Envoy's first health check of the instance is included.
 - **Memory** is resident memory over that before, each after garbage was collected and given back to the system.
 
 ${report.markdown()}

@@ -31,6 +31,9 @@ export interface Profile {
   /** Sizes of the registry beyond 10,000, and sizes when each registration is on disk. */
   readonly instances: { readonly inMemory: readonly number[]; readonly onDisk: readonly number[] }
   readonly idleStreams: number
+  /** Through a real Envoy: instances that are added, and registrations that it polls for, by each way of polling. */
+  readonly firstRequests: number
+  readonly polledRegistrations: number
   readonly restSeconds: number
 }
 
@@ -56,6 +59,8 @@ const QUICK: Profile = {
   heartbeats: { instances: [10, 10_000], seconds: 2, rounds: 1 },
   instances: { inMemory: [], onDisk: [10_000] },
   idleStreams: 500,
+  firstRequests: 100,
+  polledRegistrations: 5,
   restSeconds: 3,
 }
 
@@ -78,6 +83,8 @@ const FULL: Profile = {
   heartbeats: { instances: [10, 1000, 10_000, 100_000], seconds: 4, rounds: 2 },
   instances: { inMemory: [100_000, 1_000_000], onDisk: [10_000, 100_000] },
   idleStreams: 2000,
+  firstRequests: 300,
+  polledRegistrations: 40,
   restSeconds: 10,
 }
 

@@ -1,0 +1,28 @@
+/** The parts with a real Envoy, which need no peer and no load generator. */
+import type { Profile } from '../profile.ts'
+import type { Report } from '../report.ts'
+import { quantile } from '../stats.ts'
+import { firstRequests } from './first-request.ts'
+import { polled, VARIANTS } from './polling.ts'
+
+interface EnvoyBench {
+  readonly profile: Profile
+  readonly report: Report
+}
+
+export async function firstRequest({ profile, report }: EnvoyBench): Promise<void> {
+  const samples = await firstRequests(profile.firstRequests)
+  add(report, 'registration to first request answered by a second instance', samples)
+}
+
+export async function polling({ profile, report }: EnvoyBench): Promise<void> {
+  for (const variant of VARIANTS) {
+    const samples = await polled(variant, profile.polledRegistrations)
+    add(report, `registration to polling Envoy, ${variant.name}`, samples)
+  }
+}
+
+function add(report: Report, what: string, samples: readonly number[]): void {
+  report.figure(`${what}: p50`, [quantile(samples, 0.5)], 'ms')
+  report.figure(`${what}: p99`, [quantile(samples, 0.99)], 'ms')
+}
