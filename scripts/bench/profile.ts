@@ -60,7 +60,7 @@ const QUICK: Profile = {
   instances: { inMemory: [], onDisk: [10_000] },
   idleStreams: 500,
   firstRequests: 100,
-  polledRegistrations: 5,
+  polledRegistrations: 4,
   restSeconds: 3,
 }
 

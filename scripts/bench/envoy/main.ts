@@ -1,6 +1,7 @@
 /** The parts with a real Envoy, which need no peer and no load generator. */
 import type { Profile } from '../profile.ts'
 import type { Report } from '../report.ts'
+import { startServer } from '../servers.ts'
 import { quantile } from '../stats.ts'
 import { firstRequests } from './first-request.ts'
 import { polled, VARIANTS } from './polling.ts'
@@ -16,10 +17,13 @@ export async function firstRequest({ profile, report }: EnvoyBench): Promise<voi
 }
 
 export async function polling({ profile, report }: EnvoyBench): Promise<void> {
+  // One for all: until a server has warmed up, which takes 10 s, it answers no poll.
+  const server = await startServer()
   for (const variant of VARIANTS) {
-    const samples = await polled(variant, profile.polledRegistrations)
+    const samples = await polled(server, variant, profile.polledRegistrations)
     add(report, `registration to polling Envoy, ${variant.name}`, samples)
   }
+  await server.stop()
 }
 
 function add(report: Report, what: string, samples: readonly number[]): void {

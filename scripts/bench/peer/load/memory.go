@@ -73,7 +73,9 @@ var heapMetrics = [][]byte{[]byte("\nnodejs_heap_size_used_bytes "), []byte("\ng
 
 // heap is what the server's metrics call its heap in use, bytes.
 func (t *target) heap() int64 {
-	metrics := t.http.call(httpRequest("GET", "/metrics", "", ""))
+	caller := dial(t.HTTPPort) // the one that is kept may have been idle for too long
+	defer caller.conn.Close()
+	metrics := caller.call(httpRequest("GET", "/metrics", "", ""))
 	for _, name := range heapMetrics {
 		if _, rest, found := bytes.Cut(metrics, name); found {
 			value, _, _ := bytes.Cut(rest, []byte("\n"))
