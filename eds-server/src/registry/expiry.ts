@@ -40,8 +40,9 @@ export class ExpiryWheel<Entry extends Expiring> {
 
   /** Milliseconds of lease time. */
   now(): number {
-    this.#compensate()
-    return this.#clock.now() - this.#stalledMs
+    const now = this.#clock.now()
+    this.#compensate(now)
+    return now - this.#stalledMs
   }
 
   /** Makes sure that the entry comes up no later than its deadline's slot; a later place becomes void. */
@@ -81,7 +82,7 @@ export class ExpiryWheel<Entry extends Expiring> {
   }
 
   #sweep(): void {
-    this.#compensate()
+    this.#compensate(this.#clock.now())
     this.#timer = undefined
     const until = slotOf(this.now())
     while (this.#swept < until) {
@@ -95,9 +96,9 @@ export class ExpiryWheel<Entry extends Expiring> {
   }
 
   /** Also before the late sweep: a heartbeat that is read first must not be booked ahead of the others. */
-  #compensate(): void {
+  #compensate(now: number): void {
     if (!this.#timer) return
-    const lateMs = this.#clock.now() - this.#sweepDueAt
+    const lateMs = now - this.#sweepDueAt
     if (lateMs <= STALL_MS) return
     this.#stalledMs += lateMs
     this.#sweepDueAt += lateMs

@@ -9,7 +9,7 @@
  * What a lease does not guarantee: that the process is alive, or that no older process still runs. Fencing is
  * the incarnation's work (incarnations.ts).
  */
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Expiring } from './expiry.ts'
 import type { Instance } from './instance.ts'
 
@@ -21,9 +21,6 @@ export function heartbeatIntervalMs(ttlMs: number): number {
 }
 
 const HASH_BYTES = 32
-/** For the comparison: every heartbeat makes one, and a Buffer costs more to make than to fill. */
-const kept = Buffer.alloc(HASH_BYTES)
-const shown = Buffer.alloc(HASH_BYTES)
 
 /** An instance as the registry holds it, with its lease if it has one. */
 export class Holding implements Expiring {
@@ -53,9 +50,14 @@ export class Holding implements Expiring {
 
   isHeldWith(secret: string): boolean {
     if (this.secretHash?.length !== HASH_BYTES) return false
-    kept.write(this.secretHash, 'latin1')
-    shown.write(hashSecret(secret), 'latin1')
-    return timingSafeEqual(kept, shown)
+    const shown = hashSecret(secret)
+    // To the end, whatever differs, like timingSafeEqual; that one takes Buffers, and to fill two costs a quarter of
+    // a heartbeat's check.
+    let difference = 0
+    for (let byte = 0; byte < HASH_BYTES; byte += 1) {
+      difference |= this.secretHash.charCodeAt(byte) ^ shown.charCodeAt(byte)
+    }
+    return difference === 0
   }
 }
 
