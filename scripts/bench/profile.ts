@@ -49,19 +49,18 @@ const sizes = (mode: 'sotw' | 'delta', ...pairs: [streams: number, endpoints: nu
 const QUICK: Profile = {
   name: 'quick',
   fanOut: [
-    ...sizes('sotw', [1, 10], [100, 10], [1000, 10], [1000, 1000]),
-    ...sizes('delta', [1000, 1000]),
+    ...sizes('sotw', [100, 10], [1000, 10], [1000, 1000]),
     { streams: 1000, endpoints: 10, mode: 'sotw', hasNode: true },
   ],
   changes: 5,
-  latency: { changes: 100, rounds: 3 },
+  latency: { changes: 60, rounds: 3 },
   churn: [{ rate: 1000, streams: 100, seconds: 4, rounds: 1 }],
   heartbeats: { instances: [10, 10_000], seconds: 2, rounds: 1 },
   instances: { inMemory: [], onDisk: [10_000] },
   idleStreams: 500,
   firstRequests: 100,
-  polledRegistrations: 4,
-  restSeconds: 3,
+  polledRegistrations: 2,
+  restSeconds: 2,
 }
 
 const FULL: Profile = {
