@@ -45,7 +45,7 @@ export async function latency(bench: Bench): Promise<void> {
 
 /** Each registration is on disk when it is answered. */
 async function onDisk(bench: Bench): Promise<void> {
-  const server = await startServer('disk')
+  const server = await startServer({ storage: 'disk' })
   try {
     const endpoints = ON_DISK_ENDPOINTS
     await generate(bench.peer, [server], { part: 'register', services: 1, endpoints })

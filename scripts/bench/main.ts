@@ -80,7 +80,8 @@ servers take turns, A B A B, and each ratio is of two neighbours in time: less t
 exponent of 0 does not grow with the size, 1 grows in proportion. Figures are Rollcall's where no other name is before them.
 
 - **Floor**: \`bare node:http2\` and \`bare grpc-js\` answer every stream with a constant and do nothing else. Rollcall beside
-  them is what it adds to the platform; they beside \`linear\` are what Node can reach.
+  them is what it adds to the platform; they beside \`linear\` are what Node can reach. Four servers take turns there, so their
+  caches are colder than in the parts above: compare within a row.
 - **Latency** is measured after ${number(WARM_UP_CHANGES)} changes without pauses at every server, which V8 takes to optimise what a
   change runs through: a server that has run for a while is past them.
 - **On disk**: a registration is in the store, synced, when it is answered.

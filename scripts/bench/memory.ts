@@ -35,6 +35,7 @@ export async function streamMemory(bench: Bench): Promise<void> {
     bench,
     ['linear', 'snapshot'],
     job,
+    { collects: true },
   )
   const [ours, ...theirs] = results.map(({ name, bytesPerStream }) => ({ name, kib: bytesPerStream / 1024 }))
   for (const each of theirs) {
@@ -69,7 +70,7 @@ async function register(
   instances: number,
   storage: Storage,
 ): Promise<RegisterResult> {
-  const server = await startServer(storage)
+  const server = await startServer({ storage, collects: storage === 'memory' })
   try {
     const seconds = storage === 'memory' ? profile.restSeconds : 0
     const size = { services: instances / PER_SERVICE, endpoints: PER_SERVICE, seconds }

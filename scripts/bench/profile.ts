@@ -55,7 +55,7 @@ const QUICK: Profile = {
   changes: 5,
   latency: { changes: 60, rounds: 3 },
   churn: [{ rate: 1000, streams: 100, seconds: 4, rounds: 1 }],
-  heartbeats: { instances: [10, 10_000], seconds: 2, rounds: 1 },
+  heartbeats: { instances: [10, 10_000], seconds: 1.5, rounds: 1 },
   instances: { inMemory: [], onDisk: [10_000] },
   idleStreams: 500,
   firstRequests: 100,

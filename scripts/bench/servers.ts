@@ -21,7 +21,7 @@ export interface BenchServer {
   readonly grpcPort: number
   /** Resident memory, bytes. */
   residentBytes(): number
-  /** The same when garbage is collected and given back. */
+  /** The same when garbage is collected and given back; of servers that collect. */
   keptBytes(): Promise<number>
   /** CPU time used since the start, milliseconds, in steps of ten. */
   cpuMs(): number
@@ -33,11 +33,20 @@ export function pinned(core: 0 | 1, command: readonly string[]): string[] {
   return canPin ? ['taskset', '-c', `${core}`, ...command] : [...command]
 }
 
-/** Where Rollcall keeps registrations: in memory only, or on disk, in a folder that goes with the server. */
+export interface ServerOptions {
+  /** Where it keeps registrations: in memory only (default), or on disk, in a folder that goes with the server. */
+  readonly storage?: Storage
+  /** Whether `keptBytes` can be asked. Default false: exactly as users start it. */
+  readonly collects?: boolean
+}
+
 export type Storage = 'memory' | 'disk'
 
-/** Rollcall, as users start it. */
-export function startServer(storage: Storage = 'memory'): Promise<BenchServer> {
+/** Rollcall. */
+export function startServer({
+  storage = 'memory',
+  collects = false,
+}: ServerOptions = {}): Promise<BenchServer> {
   const folder = storage === 'disk' ? mkdtempSync(join(tmpdir(), 'rollcall-bench-')) : undefined
   const flags = [
     '--grpc-port',
@@ -52,7 +61,8 @@ export function startServer(storage: Storage = 'memory'): Promise<BenchServer> {
   const stopped = (): void => {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
   }
-  return start('Rollcall', [process.execPath, '--import', COLLECT, MAIN, ...flags], stopped)
+  const preloaded = collects ? ['--import', COLLECT] : []
+  return start('Rollcall', [process.execPath, ...preloaded, MAIN, ...flags], stopped)
 }
 
 /** A cache of go-control-plane; see peer/server. */

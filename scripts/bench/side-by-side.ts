@@ -2,18 +2,27 @@
 import type { Job } from './generator.ts'
 import { generate } from './generator.ts'
 import type { Bench } from './profile.ts'
-import { type Bare, type BenchServer, type Cache, startBare, startPeer, startServer } from './servers.ts'
+import {
+  type Bare,
+  type BenchServer,
+  type Cache,
+  type ServerOptions,
+  startBare,
+  startPeer,
+  startServer,
+} from './servers.ts'
 
 /** Results in the order Rollcall, then `others`. */
 export async function sideBySide<Result>(
   { peer }: Bench,
   others: readonly (Cache | Bare)[],
   job: Job,
+  options: ServerOptions = {},
 ): Promise<Result[]> {
   const { services = 1, endpoints } = job
   const servers: BenchServer[] = []
   try {
-    const ours = await startServer()
+    const ours = await startServer(options)
     servers.push(ours)
     for (const other of others) {
       const started =

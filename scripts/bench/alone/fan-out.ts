@@ -10,7 +10,7 @@ const CHANGES = 10
 
 export async function fanOut(): Promise<void> {
   for (const endpoints of [10, 1000]) {
-    const server = await startServer()
+    const server = await startServer({ collects: true })
     const api = new Api(server.httpPort)
     await api.registerMany('bench', endpoints)
     const idleBytes = await server.keptBytes()

@@ -7,7 +7,7 @@ const SERVICES = 1000
 const PER_SERVICE = 100
 
 export async function memory(): Promise<void> {
-  const server = await startServer()
+  const server = await startServer({ collects: true })
   const api = new Api(server.httpPort, 32)
   const emptyBytes = await server.keptBytes()
   const startedAt = performance.now()
