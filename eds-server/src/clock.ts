@@ -45,3 +45,17 @@ export const systemClock: Clock = {
     }
   },
 }
+
+/** Resolves after `ms`, or when one of the signals aborts; at once where any of that is over already. */
+export function pause(clock: Clock, ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
+  if (ms <= 0 || signals.some(({ aborted }) => aborted)) return Promise.resolve()
+  return new Promise(resolve => {
+    const done = (): void => {
+      timer.cancel()
+      for (const signal of signals) signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = clock.setTimer(ms, done)
+    for (const signal of signals) signal.addEventListener('abort', done)
+  })
+}

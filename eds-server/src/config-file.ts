@@ -1,8 +1,7 @@
 /** The file that --config names: YAML, one key per option. */
-import { readFileSync } from 'node:fs'
-import { parseDocument } from 'yaml'
 import { OPTIONS, type OptionName } from './config-options.ts'
 import { RollcallError, shown } from './errors.ts'
+import { readYamlFile } from './yaml-file.ts'
 
 export interface FileEntry {
   readonly text: string
@@ -14,10 +13,9 @@ export interface FileEntry {
 export function readConfigFile(file: FileEntry | undefined): Map<OptionName, FileEntry> {
   const entries = new Map<OptionName, FileEntry>()
   if (file === undefined) return entries
-  const content: unknown = contentOf(file)
+  const content = readYamlFile(file.text, (reason, cause) => refusal(file, reason, cause))
   if (content === null) return entries
-  if (typeof content !== 'object' || Array.isArray(content))
-    throw refusal(file, file.text, 'is not a map of options')
+  if (typeof content !== 'object' || Array.isArray(content)) throw refusal(file, 'is not a map of options')
   for (const [key, value] of Object.entries(content)) {
     const place = `${key} in ${file.text}`
     if (!Object.hasOwn(OPTIONS, key) || key === 'config') {
@@ -26,23 +24,6 @@ export function readConfigFile(file: FileEntry | undefined): Map<OptionName, Fil
     entries.set(key as OptionName, { text: textOf(value, place), place })
   }
   return entries
-}
-
-function contentOf(file: FileEntry): unknown {
-  let text: string
-  try {
-    text = readFileSync(file.text, 'utf8')
-  } catch (cause) {
-    throw refusal(file, file.text, 'cannot be read', cause)
-  }
-  const document = parseDocument(text)
-  const [error] = document.errors
-  if (error) throw refusal(file, file.text, `is not YAML: ${error.message.split('\n')[0]}`, error)
-  try {
-    return document.toJS({ maxAliasCount: 0 })
-  } catch (cause) {
-    throw refusal(file, file.text, 'is not a plain map: it has aliases', cause)
-  }
 }
 
 /** Scalars and lists of scalars, written as a flag would be. */
@@ -57,8 +38,8 @@ function optionNames(): string[] {
   return Object.keys(OPTIONS).filter(name => name !== 'config')
 }
 
-function refusal({ place }: FileEntry, value: string, reason: string, cause?: unknown): RollcallError {
-  return invalid(place, value, `${place}: ${shown(value)} ${reason}`, cause)
+function refusal({ place, text }: FileEntry, reason: string, cause?: unknown): RollcallError {
+  return invalid(place, text, `${place}: ${shown(text)} ${reason}`, cause)
 }
 
 function invalid(field: string, value: unknown, message: string, cause?: unknown): RollcallError {

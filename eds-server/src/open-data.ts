@@ -2,7 +2,8 @@
 import type { Logger } from 'pino'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import type { InstanceCount, Metrics } from './metrics.ts'
+import type { InstanceCount } from './metric-readings.ts'
+import type { Metrics } from './metrics.ts'
 import { openStore } from './registry/open-store.ts'
 import { Registry } from './registry/registry.ts'
 import { memoryStore } from './registry/store.ts'
@@ -26,8 +27,11 @@ export async function openData(
       log: logger,
       refused: origin => metrics.resourceRefused(origin),
     })
-    metrics.readExpiries(() => resources.certificates.list())
-    metrics.readResources(() => ({ inForce: resources.api.counts(), errors: resources.api.errors().length }))
+    metrics.readFrom({
+      resources: () => resources.api.counts(),
+      resourceErrors: () => resources.api.errors().length,
+      expiries: () => resources.certificates.list(),
+    })
     return { registry, resources }
   } catch (error) {
     registry.close()
@@ -64,12 +68,12 @@ function observeRegistry(registry: Registry, metrics: Metrics, logger: Logger): 
     if (type === 'stalled') logger.warn({ service, instanceId }, 'stalled: its main thread is blocked')
     if (type === 'resumed') logger.info({ service, instanceId }, 'no longer stalled')
   })
-  metrics.readHealth(() => ({
-    storeFailing: registry.storeTrouble() !== undefined,
-    warm: registry.warmUp.isWarm,
-    postponed: registry.postponedRemovals,
-  }))
-  metrics.readInstances(() => Array.from(registry.services()).flatMap(service => countsOf(registry, service)))
+  metrics.readFrom({
+    instances: () => Array.from(registry.services()).flatMap(service => countsOf(registry, service)),
+    storeFailing: () => registry.storeTrouble() !== undefined,
+    warm: () => registry.warmUp.isWarm,
+    postponedRemovals: () => registry.postponedRemovals,
+  })
 }
 
 function countsOf(registry: Registry, service: string): InstanceCount[] {

@@ -6,15 +6,15 @@ import type { Logger } from 'pino'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { Delivery } from './endpoints/delivery.ts'
-import { RollcallError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import type { HttpApp, Readiness } from './http/context.ts'
-import { LISTEN_BACKLOG } from './listen-backlog.ts'
+import { LISTEN_BACKLOG, listenError } from './listening.ts'
 import { Metrics } from './metrics.ts'
 import { openData } from './open-data.ts'
 import type { Registry } from './registry/registry.ts'
 import type { WarmUp } from './registry/warm-up.ts'
 import type { Resources } from './resources/open-resources.ts'
+import { NOT_WHOLE } from './resources/wholeness.ts'
 import { cachesOf } from './served-caches.ts'
 import { serveDiscovery } from './served-discovery.ts'
 import { type ServedPolicy, servePolicy } from './served-policy.ts'
@@ -25,8 +25,6 @@ export interface RunningServer {
   /** Answers what is in flight, ends the streams, frees the ports. Idempotent. */
   stop(): Promise<void>
 }
-
-const LEFT_OUT = 'resources: clients of before are told no changes until every document is right'
 
 /** Streams that have not ended by themselves after this are cut. */
 const STOP_GRACE_MS = 5000
@@ -120,7 +118,7 @@ function readinessOf(registry: Registry, resources: Resources, policy: ServedPol
     ...(frozen ? [`expiry is frozen: ${silence}`] : []),
     ...resources.api.errors().map(({ message }) => `resources: ${message}`),
     ...resources.certificates.warnings(),
-    ...(resources.wholeness.isWhole ? [] : [LEFT_OUT]),
+    ...(resources.wholeness.isWhole ? [] : [`resources: ${NOT_WHOLE}`]),
   ]
   return { ready: true, warnings }
 }
@@ -129,9 +127,7 @@ async function listen(app: HttpApp, host: string, port: number): Promise<number>
   try {
     await app.listen({ host, port, backlog: LISTEN_BACKLOG })
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
-    const message = `the HTTP port ${port} of ${host} is already in use`
-    throw new RollcallError('ROLLCALL_PORT_IN_USE', message, { field: '--http-port', value: port, cause })
+    throw listenError(cause, { protocol: 'HTTP', host, port })
   }
   const address = app.server.address()
   return typeof address === 'object' && address ? address.port : port

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { systemClock } from '../../eds-server/src/clock.ts'
+import { pause, systemClock } from '../../eds-server/src/clock.ts'
+import { ManualClock } from '../world/manual-clock.ts'
 
 test('a timer of 0 ms that another timer sets does not wait for the next event', async () => {
   const nextEvent = setTimeout(() => undefined, 10_000)
@@ -20,4 +21,18 @@ test('what is deferred comes after what runs now and before the next event, unle
   order.push('now')
   await new Promise(resolve => setImmediate(resolve))
   assert.deepEqual(order, ['now', 'deferred'])
+})
+
+test('a pause ends with its time or its signal, and leaves no timer', async () => {
+  const clock = new ManualClock()
+  const abort = new AbortController()
+  const timed = pause(clock, 1000, abort.signal)
+  clock.advance(1000)
+  await timed
+  const aborted = pause(clock, 1000, abort.signal)
+  abort.abort()
+  await aborted
+  await pause(clock, 1000, new AbortController().signal, abort.signal)
+  await pause(clock, 0, new AbortController().signal)
+  assert.equal(clock.pendingTimers, 0)
 })

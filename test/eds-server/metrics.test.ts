@@ -32,7 +32,9 @@ test('each metric counts what its method says', async () => {
   metrics.nacked('type')
   metrics.slowClientClosed()
   metrics.published(0.002)
-  metrics.readEventStreams(() => 7)
+  metrics.resourceRefused('files')
+  metrics.secretsWithheld()
+  metrics.frozen(true)
   const text = await metrics.render()
   for (const line of [
     'rollcall_registry_heartbeats_total{result="renewed"} 5',
@@ -46,16 +48,48 @@ test('each metric counts what its method says', async () => {
     'rollcall_xds_nacks_total{type_url="type"} 1',
     'rollcall_xds_slow_clients_total 1',
     'rollcall_publication_duration_seconds_sum 0.002',
-    'rollcall_http_event_streams 7',
+    'rollcall_resource_refusals_total{origin="files"} 1',
+    'rollcall_xds_secrets_withheld_total 1',
+    'rollcall_self_preservation_frozen 1',
   ]) {
     assert.ok(text.includes(`${line}\n`), line)
   }
 })
 
+test('what is read at the scrape is asked once, of whoever was named last', async () => {
+  const metrics = new Metrics()
+  let asked = 0
+  const counts = [{ origin: 'api', type: 'clusters', count: 2 }]
+  metrics.readFrom({ resourceErrors: () => 1, warm: () => false, eventStreams: () => 7 })
+  metrics.readFrom({
+    resources() {
+      asked += 1
+      return counts
+    },
+    resourceErrors: () => 3,
+    expiries: () => [{ name: 's', group: 'g', notAfter: 5000 }],
+    storeFailing: () => true,
+    postponedRemovals: () => 4,
+  })
+  const text = await metrics.render()
+  for (const line of [
+    'rollcall_resources{origin="api",type="clusters"} 2',
+    'rollcall_resource_errors 3',
+    'rollcall_secret_expiration_timestamp_seconds{secret="s",group="g"} 5',
+    'rollcall_http_event_streams 7',
+    'rollcall_store_failing 1',
+    'rollcall_warm 0',
+    'rollcall_removals_postponed 4',
+  ]) {
+    assert.ok(text.includes(`${line}\n`), line)
+  }
+  assert.equal(asked, 1)
+})
+
 test('instances are counted at the scrape, and a service that is gone is gone', async () => {
   const metrics = new Metrics()
   let counts = [{ service: 'a', status: 'healthy', count: 2 }]
-  metrics.readInstances(() => counts)
+  metrics.readFrom({ instances: () => counts })
   assert.match(await metrics.render(), /rollcall_registry_instances\{service="a",status="healthy"\} 2/)
   counts = []
   assert.doesNotMatch(await metrics.render(), /rollcall_registry_instances\{/)

@@ -21,14 +21,16 @@ export interface CastOptions {
   leaseTtl?: string
   /** Default 1,000. */
   ratePerSecond?: number
+  /** The registry's environment. */
+  env?: Record<string, string>
   bootstrap?: Bootstrap
   change?: BootstrapChange
 }
 
 /** Three upstreams, all served, and a load on them. */
 export async function startCast(stage: Stage, options: CastOptions = {}): Promise<Cast> {
-  const { leaseTtl = '15s', ratePerSecond = 1000, ...envoyOptions } = options
-  await stage.startRegistry({ args: ['--lease-ttl', leaseTtl] })
+  const { leaseTtl = '15s', ratePerSecond = 1000, env = {}, ...envoyOptions } = options
+  await stage.startRegistry({ args: ['--lease-ttl', leaseTtl], env })
   const envoy = await stage.startEnvoy(envoyOptions)
   const fleet = await stage.startFleet(envoy, FLEET)
   await stage.inSync(FLEET)

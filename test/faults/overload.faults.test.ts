@@ -8,6 +8,7 @@ import { until } from '../../scripts/processes/until.ts'
 import { openPaused } from '../conformance/paused-client.ts'
 import { RawClient } from '../conformance/raw-client.ts'
 import { watchMembers } from '../world/members.ts'
+import { FLEET, startCast } from './cast.ts'
 import { Crowd } from './crowd.ts'
 import { Herd, unservedAddresses } from './herd.ts'
 import { residentMemory } from './memory.ts'
@@ -15,7 +16,6 @@ import { openLoop } from './open-loop.ts'
 import { scenario } from './scenario.ts'
 import type { Stage } from './stage.ts'
 
-const FLEET = 3
 const LONG = { withinMs: 120_000, everyMs: 100 }
 const ms = (value: number): string => `${value.toFixed(0)} ms`
 
@@ -94,12 +94,8 @@ scenario(
   '10,000 instances register again at once after the store is lost',
   { target: 'all registered ≤ 10 s; 0 lost, 0 failed' },
   async stage => {
-    await stage.startRegistry({ args: ['--lease-ttl', '15s'] })
-    const envoy = await stage.startEnvoy()
-    await stage.startFleet(envoy, FLEET)
-    await stage.inSync(FLEET)
+    const { envoy } = await startCast(stage, { ratePerSecond: 500 })
     const watch = watchMembers(envoy)
-    await stage.startLoad(envoy)
     const count = 10_000
     const { url } = stage.registry
     const addresses = unservedAddresses(count)
@@ -129,11 +125,7 @@ scenario(
   '10 clients stop reading while 1,000 changes a second go on for 40 s',
   { target: "RSS growth ≤ 24 MiB x clients; others' push p99 < 10 % longer; closed after 30 s; 0 failed" },
   async stage => {
-    await stage.startRegistry({ args: ['--lease-ttl', '15s'] })
-    const envoy = await stage.startEnvoy()
-    await stage.startFleet(envoy, FLEET)
-    await stage.inSync(FLEET)
-    await stage.startLoad(envoy, { ratePerSecond: 200 })
+    await startCast(stage, { ratePerSecond: 200 })
     const { url, grpcPort, child } = stage.registry
     // Large enough that a client's window of 64 KiB is full before the first response is.
     const big = changes(url, 'big', 3000)
@@ -181,11 +173,7 @@ scenario(
   'a client reads and never ACKs during 100 changes a second for 60 s',
   { target: '≤ 1 response in 30 s; shown as STALE; 0 failed' },
   async stage => {
-    await stage.startRegistry({ args: ['--lease-ttl', '15s'] })
-    const envoy = await stage.startEnvoy()
-    await stage.startFleet(envoy, FLEET)
-    await stage.inSync(FLEET)
-    await stage.startLoad(envoy)
+    await startCast(stage, { ratePerSecond: 500 })
     using client = new RawClient(stage.registry.grpcPort)
     const stream = client.stream({ protocol: 'sotw', aggregated: true }, ENDPOINT, 'mute')
     const change = changes(stage.registry.url, 'busy', 10)

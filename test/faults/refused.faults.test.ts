@@ -7,10 +7,10 @@ import { instant } from '../../scripts/processes/load-report.ts'
 import { ROOT } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { FORMS, formName, RawClient } from '../conformance/raw-client.ts'
+import { FLEET, startCast } from './cast.ts'
 import { scenario } from './scenario.ts'
 import type { Stage } from './stage.ts'
 
-const FLEET = 3
 const SPOILED = 'an-envoy-that-gets-it-spoiled'
 
 interface NodeView {
@@ -69,11 +69,7 @@ scenario(
   'a client of each form refuses all that it is sent, during 100 changes in 10 s',
   { target: '≤ 1 response for each version; no resend when nothing changes; 0 failed' },
   async stage => {
-    await stage.startRegistry({ args: ['--lease-ttl', '15s'] })
-    const envoy = await stage.startEnvoy()
-    await stage.startFleet(envoy, FLEET)
-    await stage.inSync(FLEET)
-    await stage.startLoad(envoy)
+    await startCast(stage, { ratePerSecond: 500 })
     const counts: string[] = []
     for (const form of FORMS) {
       using client = new RawClient(stage.registry.grpcPort)

@@ -3,30 +3,15 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { instant } from '../../scripts/processes/load-report.ts'
-import type { Upstream } from '../../scripts/processes/programs.ts'
 import { until } from '../../scripts/processes/until.ts'
 import { isConnected, watchMembers } from '../world/members.ts'
-import type { WorldEnvoy } from '../world/world.ts'
+import { FLEET, startCast } from './cast.ts'
 import { evaluate, INSPECTABLE } from './inspector.ts'
 import { type Outcome, scenario } from './scenario.ts'
 import type { Stage } from './stage.ts'
 
-const FLEET = 3
+const RATE = { ratePerSecond: 500 }
 const WAIT = { withinMs: 60_000, everyMs: 20 }
-
-interface Cast {
-  envoy: WorldEnvoy
-  fleet: Upstream[]
-}
-
-async function cast(stage: Stage, leaseTtl: string, env: Record<string, string> = {}): Promise<Cast> {
-  await stage.startRegistry({ args: ['--lease-ttl', leaseTtl], env })
-  const envoy = await stage.startEnvoy()
-  const fleet = await stage.startFleet(envoy, FLEET)
-  await stage.inSync(FLEET)
-  await stage.startLoad(envoy)
-  return { envoy, fleet }
-}
 
 /** The end of a scenario in which nobody may be removed or marked. */
 async function unharmed(stage: Stage, fewest: number, figures: readonly string[]): Promise<Outcome> {
@@ -46,7 +31,7 @@ scenario(
   'the wire between Envoy and the server is cut without a word',
   { target: 'noticed ≤ 35 s; a change of meanwhile ≤ 1 s after the reconnect; 0 failed' },
   async stage => {
-    const { envoy } = await cast(stage, '15s')
+    const { envoy } = await startCast(stage, RATE)
     const watch = watchMembers(envoy)
     const cutAt = instant()
     stage.witness.cut()
@@ -76,7 +61,7 @@ scenario(
   'the server is stopped (SIGSTOP) until Envoy notices',
   { target: 'noticed ≤ 35 s; connected ≤ 5 s after SIGCONT; 0 removed, 0 failed' },
   async stage => {
-    const { envoy } = await cast(stage, '15s')
+    const { envoy } = await startCast(stage, RATE)
     const watch = watchMembers(envoy)
     const stoppedAt = performance.now()
     stage.registry.child.signal('SIGSTOP')
@@ -100,7 +85,7 @@ scenario(
   'the server stands still (SIGSTOP) for 60 s, 20 leases',
   { target: '0 removed, 0 marked, 0 failed' },
   async stage => {
-    const { envoy } = await cast(stage, '3s')
+    const { envoy } = await startCast(stage, { ...RATE, leaseTtl: '3s' })
     const watch = watchMembers(envoy)
     stage.registry.child.signal('SIGSTOP')
     await delay(60_000)
@@ -115,7 +100,7 @@ scenario(
   "the server's event loop is blocked for 5 s, 5 leases",
   { target: '0 removed, 0 marked, 0 failed; answers ≤ 2 s afterwards' },
   async stage => {
-    const { envoy } = await cast(stage, '1s', INSPECTABLE)
+    const { envoy } = await startCast(stage, { ...RATE, leaseTtl: '1s', env: INSPECTABLE })
     const watch = watchMembers(envoy)
     const startedAt = performance.now()
     await evaluate(stage.registry.child, 'for (const end = Date.now() + 5000; Date.now() < end; );')
@@ -130,10 +115,11 @@ scenario(
   },
 )
 
-/** Fills the heap with live objects up to a share of its limit. */
+const HEAP_MIB = 256
+/** Fills the heap with live objects up to a share of its limit; V8's own figure counts the young generation too. */
 const FILL = `(() => {
   const { getHeapStatistics } = process.getBuiltinModule('v8')
-  const share = () => getHeapStatistics().used_heap_size / getHeapStatistics().heap_size_limit
+  const share = () => getHeapStatistics().used_heap_size / (${HEAP_MIB} * 2 ** 20)
   for (globalThis.ballast = []; share() < 0.9; ) ballast.push(Array.from({ length: 5000 }, (_, i) => ({ i })))
 })()`
 
@@ -142,8 +128,9 @@ scenario(
   'the heap is filled to 90 % of its limit of 256 MiB for 10 s, 10 leases',
   { target: '0 removed, 0 marked, 0 failed; answers ≤ 2 s' },
   async stage => {
-    const options = `${INSPECTABLE.NODE_OPTIONS} --max-old-space-size=256`
-    const { envoy } = await cast(stage, '1s', { NODE_OPTIONS: options })
+    const options = `${INSPECTABLE.NODE_OPTIONS} --max-old-space-size=${HEAP_MIB}`
+    const env = { NODE_OPTIONS: options }
+    const { envoy } = await startCast(stage, { ...RATE, leaseTtl: '1s', env })
     const watch = watchMembers(envoy)
     await evaluate(stage.registry.child, FILL)
     const answers: number[] = []
@@ -183,7 +170,7 @@ scenario(
       FAKETIME_NO_CACHE: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     }
-    const { envoy, fleet } = await cast(stage, '3s', env)
+    const { envoy, fleet } = await startCast(stage, { ...RATE, leaseTtl: '3s', env })
     const watch = watchMembers(envoy)
     const jumps: string[] = []
     for (const offset of ['+3600', '-3600', '+0']) {

@@ -12,7 +12,8 @@ import { healthz as koaHealthz, livez as koaLivez } from '@rollcall/sdk/koa'
 import express from 'express'
 import { type FastifyInstance, fastify } from 'fastify'
 import Koa from 'koa'
-import { atEnd, memoryLogger, portOf, serve, startProcess, testRegistry, until } from './support.ts'
+import { until } from '../../scripts/processes/until.ts'
+import { atEnd, memoryLogger, portOf, printed, serve, startNode, testRegistry } from './support.ts'
 
 async function registration(context: TestContext, isUp: () => boolean): Promise<Registration> {
   const registry = await testRegistry(context)
@@ -172,7 +173,7 @@ test('fastify: a wrong option fails the start of the app', async () => {
 
 test('fastify: a signal closes the whole app', async context => {
   const registry = await testRegistry(context)
-  const child = startProcess(context, [
+  const child = startNode(context, [
     '--input-type=module',
     '-e',
     `
@@ -186,9 +187,9 @@ test('fastify: a signal closes the whole app', async context => {
     await app.rollcall.started
     console.log(JSON.stringify({ msg: 'ready' }))`,
   ])
-  await child.line('ready')
-  child.child.kill('SIGTERM')
-  assert.equal(await child.exited, 0)
-  assert.equal(child.lines.at(-1)?.msg, 'onClose')
+  await printed(child, 'ready')
+  child.signal('SIGTERM')
+  assert.deepEqual(await child.exited, { code: 0, signal: null })
+  await printed(child, 'onClose')
   assert.equal(registry.instances().length, 0)
 })

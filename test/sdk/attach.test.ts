@@ -6,7 +6,8 @@ import { connect } from 'node:net'
 import test from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { attach, register } from '@rollcall/sdk'
-import { atEnd, memoryLogger, portOf, serve, startProcess, testRegistry, until } from './support.ts'
+import { until } from '../../scripts/processes/until.ts'
+import { atEnd, memoryLogger, portOf, printed, serve, startNode, testRegistry } from './support.ts'
 
 test("the health paths are answered before handlers added earlier or later; all else is the app's", async context => {
   const registry = await testRegistry(context)
@@ -138,39 +139,35 @@ test('idle connections are kept longer than Envoy keeps them, and slow headers a
 
 test('drainOn: the signal drains, then the process ends by itself with its own exit code', async context => {
   const registry = await testRegistry(context)
-  const app = startProcess(context, [
-    '--input-type=module',
-    '-e',
-    script(registry.url, "drainOn: ['SIGTERM'],"),
-  ])
-  const { port } = await app.line('ready')
+  const app = startNode(context, ['--input-type=module', '-e', script(registry.url, "drainOn: ['SIGTERM'],")])
+  const { port } = await printed(app, 'ready')
   const ack = registry.laggard('envoy-1')
-  app.child.kill('SIGTERM')
+  app.signal('SIGTERM')
   await until('DRAINING', () => registry.instances()[0]?.status === 'draining')
   assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), 'app', 'serving while it drains')
   ack()
-  assert.equal(await app.exited, 0)
-  assert.deepEqual(app.lines.at(-1), { msg: 'closed' })
+  assert.deepEqual(await app.exited, { code: 0, signal: null })
+  await printed(app, 'closed')
   assert.equal(registry.instances().length, 0)
 })
 
 test('drainOn: a second signal ends the process at once; without drainOn signals are not ours', async context => {
   const registry = await testRegistry(context)
-  const twice = startProcess(context, [
+  const twice = startNode(context, [
     '--input-type=module',
     '-e',
     script(registry.url, "drainOn: ['SIGTERM'],"),
   ])
-  await twice.line('ready')
+  await printed(twice, 'ready')
   registry.laggard('envoy-1')
-  twice.child.kill('SIGTERM')
+  twice.signal('SIGTERM')
   await until('DRAINING', () => registry.instances()[0]?.status === 'draining')
-  twice.child.kill('SIGTERM')
-  assert.equal(await twice.exited, 'SIGTERM')
-  const plain = startProcess(context, ['--input-type=module', '-e', script(registry.url, '')])
-  await plain.line('ready')
-  plain.child.kill('SIGTERM')
-  assert.equal(await plain.exited, 'SIGTERM')
+  twice.signal('SIGTERM')
+  assert.deepEqual(await twice.exited, { code: null, signal: 'SIGTERM' })
+  const plain = startNode(context, ['--input-type=module', '-e', script(registry.url, '')])
+  await printed(plain, 'ready')
+  plain.signal('SIGTERM')
+  assert.deepEqual(await plain.exited, { code: null, signal: 'SIGTERM' })
 })
 
 function script(registry: string, more: string): string {

@@ -7,7 +7,8 @@ import test, { type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AttachOptions, attach, DeliveryError, type Registration, register } from '@rollcall/sdk'
 import type { TestRegistry } from '@rollcall/sdk/testing'
-import { atEnd, memoryLogger, portOf, serve, testRegistry, until } from './support.ts'
+import { until } from '../../scripts/processes/until.ts'
+import { atEnd, memoryLogger, portOf, serve, testRegistry } from './support.ts'
 
 interface World {
   registry: TestRegistry

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { register } from '@rollcall/sdk'
-import { anyRegistry, atEnd, memoryLogger, until } from './support.ts'
+import { until } from '../../scripts/processes/until.ts'
+import { anyRegistry, atEnd, memoryLogger } from './support.ts'
 
 for (const kind of ['test registry', 'eds-server'] as const) {
   test(`${kind}: register, beat, follow the checks, drain, close, gone`, async context => {

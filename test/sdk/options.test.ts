@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { attach, OptionError, RegistryError, RollcallError, register } from '@rollcall/sdk'
-import { atEnd, memoryLogger, ROOT, serve, testRegistry } from './support.ts'
+import { ROOT } from '../../scripts/processes/programs.ts'
+import { atEnd, memoryLogger, serve, testRegistry } from './support.ts'
 
 const WRONG: [field: string, value: unknown][] = [
   ['service', 'my service'],
@@ -161,9 +162,9 @@ test('a record that the registry refuses: register rejects with its code, field 
 test('an error of one copy of the package is an instance of the class of another', async context => {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-copy-'))
   atEnd(context, () => rmSync(folder, { recursive: true }))
-  cpSync(`${ROOT}sdk/dist`, join(folder, 'dist'), { recursive: true })
-  cpSync(`${ROOT}sdk/package.json`, join(folder, 'package.json'))
-  symlinkSync(`${ROOT}node_modules`, join(folder, 'node_modules'))
+  cpSync(join(ROOT, 'sdk', 'dist'), join(folder, 'dist'), { recursive: true })
+  cpSync(join(ROOT, 'sdk', 'package.json'), join(folder, 'package.json'))
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
   const copy = (await import(join(folder, 'dist/index.js'))) as typeof import('@rollcall/sdk')
   const error = await copy.register({} as never).catch((reason: unknown) => reason)
   assert.notEqual(copy.OptionError, OptionError)

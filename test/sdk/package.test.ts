@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import test from 'node:test'
-import { ROOT } from './support.ts'
+import { ROOT } from '../../scripts/processes/programs.ts'
 
 const SUBPATHS = ['', '/fastify', '/express', '/koa', '/http', '/testing']
 
@@ -24,7 +25,7 @@ test('npm pack: the built modules of src, their types, maps and sources, README 
     encoding: 'utf8',
   })
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
-  const modules = readdirSync(`${ROOT}sdk/src`, { recursive: true })
+  const modules = readdirSync(join(ROOT, 'sdk', 'src'), { recursive: true })
     .map(String)
     .filter(name => name.endsWith('.ts'))
     .map(name => name.slice(0, -'.ts'.length))
@@ -66,14 +67,14 @@ test('the public names', async () => {
 })
 
 test('only undici and p-retry at run time, and less than 30 kB of our own code, minified', async () => {
-  const { dependencies } = JSON.parse(readFileSync(`${ROOT}sdk/package.json`, 'utf8'))
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'sdk', 'package.json'), 'utf8'))
   assert.deepEqual(Object.keys(dependencies).sort(), ['p-retry', 'undici'])
   // The minifier that tsx brings along.
   const { transform } = createRequire(createRequire(import.meta.url).resolve('tsx'))('esbuild')
-  const names = readdirSync(`${ROOT}sdk/dist`, { recursive: true }).map(String)
+  const names = readdirSync(join(ROOT, 'sdk', 'dist'), { recursive: true }).map(String)
   let bytes = 0
   for (const name of names.filter(each => each.endsWith('.js') && !/testing|memory-registry/.test(each))) {
-    const text = readFileSync(`${ROOT}sdk/dist/${name}`, 'utf8')
+    const text = readFileSync(join(ROOT, 'sdk', 'dist', name), 'utf8')
     for (const [, module = ''] of text.matchAll(/^(?:import|export) .* from '([^.'][^']*)'/gm)) {
       assert.match(module, /^(node:|undici$|p-retry$)/, `${name} imports ${module}`)
     }

@@ -1,17 +1,12 @@
-/** What the tests of the SDK share: waiting for conditions, a registry of either kind, and small servers. */
-import { type ChildProcess, spawn } from 'node:child_process'
+/** What the tests of the SDK share: a registry of either kind, processes and small servers, which end with the test. */
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Logger } from '@rollcall/sdk'
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from '@rollcall/sdk/testing'
-
-export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url))
-export const EDS_SERVER: string = `${ROOT}eds-server/dist/main.js`
+import { Child } from '../../scripts/processes/child.ts'
+import { type EdsServer, logged, startEdsServer } from '../../scripts/processes/programs.ts'
 
 const endings = new WeakMap<TestContext, (() => unknown)[]>()
 
@@ -24,21 +19,6 @@ export function atEnd(test: TestContext, work: () => unknown): void {
   test.after(async () => {
     for (const each of stack.reverse()) await each()
   })
-}
-
-/** Resolves with the first truthy value of `probe`; fails loudly after `timeoutMs`. */
-export async function until<Value>(
-  what: string,
-  probe: () => Value | Promise<Value>,
-  timeoutMs = 10_000,
-): Promise<NonNullable<Value>> {
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
-    const value = await probe()
-    if (value) return value
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms for: ${what}`)
-    await delay(5)
-  }
 }
 
 /** The in-memory registry with short leases (a heartbeat each 100 ms), closed when the test ends. */
@@ -75,10 +55,7 @@ export async function anyRegistry(
       refuse: field => registry.fail({ status: 400, code: 'ROLLCALL_INVALID_ARGUMENT', field }),
     }
   }
-  const args = ['--grpc-port', '0', '--http-port', '0', '--data-dir', 'none', '--lease-ttl', '1s']
-  const server = startProcess(test, [EDS_SERVER, ...args])
-  const { httpPort } = await server.line('ready')
-  const url = `http://127.0.0.1:${httpPort}`
+  const { url } = await edsServer(test, ['--lease-ttl', '1s'])
   return {
     url,
     instances: async service => {
@@ -89,45 +66,27 @@ export async function anyRegistry(
   }
 }
 
-export interface TestProcess {
-  child: ChildProcess
-  stderr(): string
-  lines: Record<string, unknown>[]
-  /** The first JSON line on stdout with this `msg`. */
-  line(msg: string): Promise<Record<string, unknown>>
-  /** Resolves with the exit code, or the signal's name. */
-  exited: Promise<number | string>
+/** The real eds-server on free ports, killed when the test ends. */
+export async function edsServer(test: TestContext, args: readonly string[] = []): Promise<EdsServer> {
+  const server = await startEdsServer({ grpcPort: 0, httpPort: 0, args })
+  atEnd(test, () => server[Symbol.asyncDispose]())
+  return server
 }
 
-/** A Node process with JSON lines on stdout; killed when the test ends. */
-export function startProcess(
+/** A Node process, killed when the test ends. */
+export function startNode(
   test: TestContext,
   args: readonly string[],
-  env: Record<string, string> = {},
-): TestProcess {
-  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...env } })
-  atEnd(test, () => child.kill('SIGKILL'))
-  const lines: Record<string, unknown>[] = []
-  let stderr = ''
-  createInterface({ input: child.stdout }).on('line', text => {
-    lines.push(/^\{"/.test(text) ? JSON.parse(text) : { msg: text })
-  })
-  child.stderr.setEncoding('utf8').on('data', text => {
-    stderr += text
-  })
-  const exited = once(child, 'close').then(([code, signal]) => code ?? signal)
-  return {
-    child,
-    stderr: () => stderr,
-    lines,
-    exited,
-    line: msg =>
-      until(`"${msg}" from ${args.join(' ').slice(0, 80)}; stderr: ${stderr}`, () => {
-        if (child.exitCode !== null)
-          throw new Error(`exited with ${child.exitCode} before "${msg}": ${stderr}`)
-        return lines.find(line => line.msg === msg)
-      }),
-  }
+  env: Readonly<Record<string, string>> = {},
+): Child {
+  const child = new Child({ name: 'node', command: process.execPath, args, env })
+  atEnd(test, () => child[Symbol.asyncDispose]())
+  return child
+}
+
+/** The first JSON line with this `msg`, printed already or to come. */
+export function printed(child: Child, msg: string): Promise<Record<string, unknown>> {
+  return child.line(`"${msg}"`, logged(msg))
 }
 
 /** A listening server, and its port; all its connections are cut when the test ends. */
@@ -146,15 +105,6 @@ export async function serve(
 
 export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
-}
-
-/** A port on which nothing listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const port = portOf(server)
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 export interface LogLine {

@@ -4,7 +4,7 @@
  * late. A server that follows another life does not know at first who had what that one told: then it waits until
  * they are back, and says so where the time is too short.
  */
-import type { Clock } from '../clock.ts'
+import { type Clock, pause } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
 import type { RegistryEvent } from '../registry/changes.ts'
 import { type Instance, isOffered } from '../registry/instance.ts'
@@ -111,17 +111,7 @@ export class Delivery {
 
   /** Resolves when clients of before the start had the time to come back, or when the signal aborts. */
   #everyoneIsBack(signal: AbortSignal): Promise<void> {
-    const leftMs = this.#completeAt - this.#clock.now()
-    if (leftMs <= 0 || signal.aborted) return Promise.resolve()
-    return new Promise(resolve => {
-      const finish = (): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', finish)
-        resolve()
-      }
-      const timer = this.#clock.setTimer(leftMs, finish)
-      signal.addEventListener('abort', finish)
-    })
+    return pause(this.#clock, this.#completeAt - this.#clock.now(), signal)
   }
 
   /** The instance as soon as it is as wanted, or as it is when the signal aborts. */

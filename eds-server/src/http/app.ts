@@ -93,7 +93,7 @@ export function createApp(options: AppOptions): HttpApp {
     childLoggerFactory: parent => parent,
   })
   app.server.maxConnections = CONNECTIONS_MAX
-  metrics.readEventStreams(() => streams.size)
+  metrics.readFrom({ eventStreams: () => streams.size })
   stopPromptly(app, clock, () => {
     stop.abort()
     streams.close()

@@ -1,33 +1,27 @@
 /** The file that --policy names. */
-import { readFileSync } from 'node:fs'
 import { Value } from 'typebox/value'
-import { parseDocument } from 'yaml'
 import { RollcallError, shown } from '../errors.ts'
+import { parseYaml, readYamlFile } from '../yaml-file.ts'
 import type { Policy } from './policy.ts'
 import { policySchema } from './policy-schema.ts'
 
 /** Throws ROLLCALL_OPTION_INVALID that names the file, and the field where one is to blame. */
 export function readPolicyFile(file: string): Policy {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw refusal(file, 'cannot be read', cause)
-  }
-  return parsePolicy(text, file)
+  return checked(
+    readYamlFile(file, (reason, cause) => refusal(file, reason, cause)),
+    file,
+  )
 }
 
 /** `file` is for messages. */
 export function parsePolicy(text: string, file: string): Policy {
-  const document = parseDocument(text)
-  const [fault] = document.errors
-  if (fault) throw refusal(file, `is not YAML: ${fault.message.split('\n')[0]}`, fault)
-  let content: unknown
-  try {
-    content = document.toJS({ maxAliasCount: 0 })
-  } catch (cause) {
-    throw refusal(file, 'has aliases', cause)
-  }
+  return checked(
+    parseYaml(text, (reason, cause) => refusal(file, reason, cause)),
+    file,
+  )
+}
+
+function checked(content: unknown, file: string): Policy {
   const [error] = Value.Errors(policySchema, content)
   if (error) throw schemaRefusal(file, error)
   const policy = content as Policy

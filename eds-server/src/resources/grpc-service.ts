@@ -1,7 +1,6 @@
 /** `rollcall.v1.Resources`: the operations of ResourceApi as unary calls, refusals as statuses. */
-import type { handleUnaryCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
-import { statusOf } from '../xds/grpc-status.ts'
-import { decoder, packageDefinition } from '../xds/protos.ts'
+import { decoder, serviceDefinition } from '../xds/protos.ts'
+import { type SideService, unaryWith } from '../xds/side-service.ts'
 import type { DocumentError } from './document-error.ts'
 import { kindNamed, kindOf } from './kinds.ts'
 import type { Address, ResourceApi, ResourceView } from './resource-api.ts'
@@ -34,13 +33,7 @@ interface PutResponse {
   readonly created: boolean
 }
 
-export interface ResourcesService {
-  readonly name: string
-  readonly definition: ServiceDefinition
-  readonly implementation: UntypedServiceImplementation
-}
-
-export function resourcesService(api: ResourceApi, failed: (error: unknown) => void): ResourcesService {
+export function resourcesService(api: ResourceApi, failed: (error: unknown) => void): SideService {
   const answering = unaryWith(failed)
   const implementation = {
     List: answering(({ type_url: typeUrl, group }: Addressed): ListResponse => {
@@ -60,24 +53,7 @@ export function resourcesService(api: ResourceApi, failed: (error: unknown) => v
       return {}
     }),
   }
-  return { name: RESOURCES_SERVICE, definition: definitionOf(), implementation }
-}
-
-function definitionOf(): ServiceDefinition {
-  const definition = packageDefinition[RESOURCES_SERVICE]
-  if (!definition || 'format' in definition) throw new Error(`no service ${RESOURCES_SERVICE}`)
-  return definition as ServiceDefinition
-}
-
-function unaryWith(failed: (error: unknown) => void) {
-  return <Request, Response>(answer: (request: Request) => Response): handleUnaryCall<Request, Response> =>
-    (call, callback) => {
-      try {
-        callback(null, answer(call.request))
-      } catch (error) {
-        callback(statusOf(error, failed))
-      }
-    }
+  return { name: RESOURCES_SERVICE, definition: serviceDefinition(RESOURCES_SERVICE), implementation }
 }
 
 function addressOf({ type_url: typeUrl = '', name = '', group = '' }: Addressed): Address {

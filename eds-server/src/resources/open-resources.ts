@@ -9,7 +9,7 @@ import { type DirectoryLog, ResourceDirectory } from './directory.ts'
 import { type DocumentError, documentError } from './document-error.ts'
 import { ResourceApi } from './resource-api.ts'
 import { ResourceStore } from './resource-store.ts'
-import { Wholeness } from './wholeness.ts'
+import { NOT_WHOLE, Wholeness } from './wholeness.ts'
 
 export interface ResourcesOptions {
   /** The directory of documents; undefined: none. */
@@ -33,9 +33,6 @@ export interface Resources {
   readonly wholeness: Wholeness
   close(): Promise<void>
 }
-
-const LEFT_OUT =
-  'documents are left out: clients that have something of before keep it until every document is right'
 
 /** Rejects with ROLLCALL_OPTION_INVALID for a directory that cannot be read, and ROLLCALL_STORE_UNAVAILABLE. */
 export async function openResources(options: ResourcesOptions): Promise<Resources> {
@@ -67,7 +64,7 @@ export async function openResources(options: ResourcesOptions): Promise<Resource
   await directory?.open()
   store.open()
   for (const error of held()) log.error(error, 'a stored resource waits for what it refers to')
-  if (!wholeness.isWhole) log.error({ documents: errors().length }, LEFT_OUT)
+  if (!wholeness.isWhole) log.error({ documents: errors().length }, `documents are left out: ${NOT_WHOLE}`)
   const api = new ResourceApi({ store, admission, disk, errors, refused: () => refused('api') })
   const certificates = new CertificateExpiry({ store, clock, log })
   const close = async (): Promise<void> => {

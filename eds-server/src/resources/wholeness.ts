@@ -4,6 +4,9 @@
  */
 import type { DocumentError } from './document-error.ts'
 
+/** What that means for clients, in words for logs and warnings. */
+export const NOT_WHOLE = 'clients of before are told no changes until every document is right'
+
 export class Wholeness {
   readonly #errors: () => readonly DocumentError[]
   readonly #listeners: (() => void)[] = []

@@ -6,6 +6,7 @@
  * waits, and this one not for ever.
  */
 import type { Clock, Timer } from '../clock.ts'
+import { hostOf } from './peer.ts'
 
 /** A stream of the client. */
 export interface GatedStream {
@@ -117,7 +118,7 @@ export class ClientGates {
 
   /** `peer`: address and port; the streams of one client may come over several connections. */
   of(nodeId: string, peer: string): ClientGate {
-    const key = JSON.stringify([nodeId, peer.slice(0, peer.lastIndexOf(':'))])
+    const key = JSON.stringify([nodeId, hostOf(peer)])
     let gate = this.#gates.get(key)
     if (!gate) {
       gate = new ClientGate(this.#clock, () => this.#gates.delete(key))

@@ -1,14 +1,14 @@
 /** `ClientStatusDiscoveryService` over gRPC and as JSON (X-64). */
 
 import { type DescMessage, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
-import type { ServerDuplexStream, ServerUnaryCall, ServiceDefinition, sendUnaryData } from '@grpc/grpc-js'
+import type { ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js'
 import { RollcallError } from '../errors.ts'
 import { type ClientStatusRequest, clientStatus, decodeRequest } from './client-status.ts'
 import { statusOf } from './grpc-status.ts'
 import { messageRegistry } from './message-registry.ts'
 import type { ClientStatus } from './node-status.ts'
-import { packageDefinition } from './protos.ts'
-import type { SideService } from './side-services.ts'
+import { serviceDefinition } from './protos.ts'
+import { type SideService, unaryWith } from './side-service.ts'
 
 const SERVICE = 'envoy.service.status.v3.ClientStatusDiscoveryService'
 /** Of one answer, which is made without a pause. */
@@ -33,13 +33,7 @@ export function clientStatusJson(clients: Clients): (body: unknown) => string {
 export function clientStatusService(clients: Clients, failed: (error: unknown) => void): SideService {
   const answer = (request: ClientStatusRequest): Buffer => clientStatus(clients(), request, GRPC_BYTES_MAX)
   const implementation = {
-    FetchClientStatus(call: ServerUnaryCall<ClientStatusRequest, Buffer>, callback: sendUnaryData<Buffer>) {
-      try {
-        callback(null, answer(call.request))
-      } catch (error) {
-        callback(statusOf(error, failed))
-      }
-    },
+    FetchClientStatus: unaryWith(failed)(answer),
     StreamClientStatus(call: ServerDuplexStream<ClientStatusRequest, Buffer>) {
       call.on('data', (request: ClientStatusRequest) => {
         // The next one when this answer is on its way: whoever asks and does not read costs one answer (X-59).
@@ -58,9 +52,7 @@ export function clientStatusService(clients: Clients, failed: (error: unknown) =
 
 /** Answers are passed as the bytes that they are. */
 function definitionOf(): ServiceDefinition {
-  const definition = packageDefinition[SERVICE]
-  if (!definition || 'format' in definition) throw new Error(`no service ${SERVICE}`)
-  const methods = Object.entries(definition as ServiceDefinition).map(([name, method]) => [
+  const methods = Object.entries(serviceDefinition(SERVICE)).map(([name, method]) => [
     name,
     { ...method, responseSerialize: (bytes: Buffer) => bytes },
   ])

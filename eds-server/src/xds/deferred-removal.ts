@@ -3,7 +3,7 @@
  * longer refers to them. A client that does not answer delays that for a while; one that refuses the new goes on
  * with the old, so nothing is taken from under it.
  */
-import type { Clock } from '../clock.ts'
+import { type Clock, pause } from '../clock.ts'
 import type { LinearCache } from './linear-cache.ts'
 import type { PendingNode } from './node-status.ts'
 import { WILDCARD } from './resource-cache.ts'
@@ -72,7 +72,7 @@ export class DeferredRemoval {
       const pending = await this.#pendingAfter(ANSWER_MS)
       if (isRefused(pending)) continue
       if (pending.length > 0) return
-      await this.#pause(SETTLE_MS)
+      await pause(this.#clock, SETTLE_MS, this.#closed.signal)
       const since = await this.#pendingAfter(0)
       const isOver = since.length === 0 || this.#clock.now() >= until
       if (isOver && !isRefused(since)) return
@@ -85,19 +85,6 @@ export class DeferredRemoval {
       this.#awaited.map(cache => cache.acked(WILDCARD, { timeoutMs, signal })),
     )
     return reports.flatMap(({ pending }) => pending)
-  }
-
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#closed
-    return new Promise(resolve => {
-      const done = (): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.#clock.setTimer(ms, done)
-      signal.addEventListener('abort', done)
-    })
   }
 }
 

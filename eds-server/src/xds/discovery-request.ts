@@ -109,7 +109,7 @@ export function decodeDeltaDiscoveryRequest(bytes: Uint8Array, wantsNode: boolea
     else if (reader.field === DELTA_FIELDS.SUBSCRIBE) subscribe.push(reader.string())
     else if (reader.field === DELTA_FIELDS.UNSUBSCRIBE) unsubscribe.push(reader.string())
     else if (reader.field === DELTA_FIELDS.VERSIONS) {
-      const [name, version] = decodeTexts(reader.bytes(), ENTRY.KEY, ENTRY.VALUE)
+      const [name, version] = decodeEntry(reader.bytes())
       versions = (versions ?? new Map<string, string>()).set(name, version)
     } else if (reader.field === DELTA_FIELDS.NONCE) nonce = reader.string()
     else if (reader.field === DELTA_FIELDS.ERROR) error = decodeError(reader.bytes())
@@ -118,41 +118,40 @@ export function decodeDeltaDiscoveryRequest(bytes: Uint8Array, wantsNode: boolea
   return { node, typeUrl, subscribe, unsubscribe, initialVersions: versions ?? NO_VERSIONS, nonce, error }
 }
 
+/** The metadata stays encoded: it is read only where it decides the group of the node. */
 function decodeNode(bytes: Buffer): Node {
-  const [id, cluster] = decodeTexts(bytes, NODE.ID, NODE.CLUSTER)
-  const [userAgent, userAgentVersion] = decodeTexts(bytes, NODE.USER_AGENT, NODE.USER_AGENT_VERSION)
-  const { struct, features } = decodeDetails(bytes)
-  const node = { id, cluster, userAgent, userAgentVersion, features }
-  if (!struct) return node
-  return { ...node, metadataStruct: struct, metadata: key => textInStruct(struct, key) }
-}
-
-/** The metadata is still encoded: it is read only where it decides the group of the node. */
-function decodeDetails(bytes: Buffer): { struct: Buffer | undefined; features: ClientFeatures } {
   const reader = new WireReader(bytes)
+  const texts = { id: '', cluster: '', userAgent: '', userAgentVersion: '' }
   const features = { ttl: false, wrapped: false }
   let struct: Buffer | undefined
   while (reader.next()) {
-    if (reader.field === NODE.METADATA) struct = reader.bytes()
+    if (reader.field === NODE.ID) texts.id = reader.string()
+    else if (reader.field === NODE.CLUSTER) texts.cluster = reader.string()
+    else if (reader.field === NODE.METADATA) struct = reader.bytes()
+    else if (reader.field === NODE.USER_AGENT) texts.userAgent = reader.string()
+    else if (reader.field === NODE.USER_AGENT_VERSION) texts.userAgentVersion = reader.string()
     else if (reader.field === NODE.FEATURES) {
       const feature = reader.string()
       features.ttl ||= feature === TTL_FEATURE
       features.wrapped ||= WRAPPED_FEATURES.includes(feature)
     } else reader.skip()
   }
-  return { struct, features }
+  const metadataStruct = struct
+  if (!metadataStruct) return { ...texts, features }
+  return { ...texts, features, metadataStruct, metadata: key => textInStruct(metadataStruct, key) }
 }
 
-/** Two text fields of a message. */
-function decodeTexts(bytes: Buffer, first: number, second: number): [string, string] {
+/** An entry of a map of texts: its key and its value. */
+function decodeEntry(bytes: Buffer): [string, string] {
   const reader = new WireReader(bytes)
-  const texts: [string, string] = ['', '']
+  let key = ''
+  let value = ''
   while (reader.next()) {
-    if (reader.field === first) texts[0] = reader.string()
-    else if (reader.field === second) texts[1] = reader.string()
+    if (reader.field === ENTRY.KEY) key = reader.string()
+    else if (reader.field === ENTRY.VALUE) value = reader.string()
     else reader.skip()
   }
-  return texts
+  return [key, value]
 }
 
 function decodeError(bytes: Buffer): RequestError {

@@ -22,7 +22,7 @@ export interface Response {
   readonly removed: readonly string[]
   /** Delta only: names that lead to nothing, told as aliases of nothing (X-70). */
   readonly unresolved: readonly string[]
-  /** Those of `resources` whose content is new to this stream. */
+  /** Those of `resources` whose content is new to this stream; none where nothing waits for that (X-33). */
   readonly changed: readonly Resource[]
   /** The shared set that `resources` is, where it is one: its encoding can be shared too. */
   readonly set: ResourceSet | undefined

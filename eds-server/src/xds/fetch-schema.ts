@@ -1,5 +1,5 @@
 /** The request of the REST form as a JSON schema, for the document; fetch-request.ts reads it. */
-import type { FetchMethod } from './fetch.ts'
+import type { FetchMethod } from './fetch-method.ts'
 
 const text = { type: 'string' }
 

@@ -6,10 +6,11 @@
 import type { Clock } from '../clock.ts'
 import { invalidArgument, RollcallError, shown } from '../errors.ts'
 import type { CacheGroups } from './cache-groups.ts'
+import { answerText, type FetchMethod, methodsOf } from './fetch-method.ts'
 import { type FetchRequest, readFetchRequest } from './fetch-request.ts'
-import { jsonOf } from './json.ts'
 import type { NodeIdentity } from './node-grouping.ts'
 import { type ClientStatus, NodeStatus, type NodeView } from './node-status.ts'
+import { hostOf } from './peer.ts'
 import { versionOf } from './resource.ts'
 import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
@@ -27,15 +28,6 @@ export interface FetchOptions {
   readonly isKnown: (name: string, type: ResourceType) => boolean
   readonly limits?: StreamLimits
   readonly observer?: XdsObserver
-}
-
-/** One type in one generation of the protocol. */
-export interface FetchMethod {
-  /** `/v3/discovery:endpoints` */
-  readonly path: string
-  readonly typeUrl: string
-  readonly generation: 'v2' | 'v3'
-  readonly type: ResourceType
 }
 
 export interface FetchCall {
@@ -99,7 +91,7 @@ export class FetchServer {
       const set = await this.#newsFor(cache, names, request.version, kept?.subscription, call)
       if (!set) return undefined
       kept?.subscription.tell(set)
-      const text = this.#encode(method, set)
+      const text = answerText(method, set, this.#options.identifier)
       this.#options.observer?.responseSent?.(typeUrl, 'rest', text.length)
       return text
     } finally {
@@ -163,8 +155,7 @@ export class FetchServer {
   ): Kept | undefined {
     if (!client) return undefined
     // Not by connection: a client with many clusters sends the polls of one over any of its connections.
-    const host = peer.slice(0, peer.lastIndexOf(':'))
-    const key = JSON.stringify([path, client.id, client.cluster, host, names])
+    const key = JSON.stringify([path, client.id, client.cluster, hostOf(peer), names])
     const known = this.#kept.get(key)
     if (known) {
       known.peer = peer
@@ -189,23 +180,6 @@ export class FetchServer {
     if (!cache) throw new Error(`no cache of ${typeUrl}`)
     return cache
   }
-
-  #encode({ typeUrl, generation }: FetchMethod, { version, resources }: ResourceSet): string {
-    const texts = resources.map(resource => jsonOf(resource, typeUrl))
-    const head = `{"version_info":${JSON.stringify(version)},"resources":[${texts.join(',')}]`
-    // The first clients of v2 refuse a field that they do not know.
-    const { identifier } = this.#options
-    const origin = generation === 'v2' ? '' : `,"control_plane":${JSON.stringify({ identifier })}`
-    return `${head},"type_url":${JSON.stringify(typeUrl)}${origin}}`
-  }
-}
-
-function methodsOf(type: ResourceType): FetchMethod[] {
-  const { restName, typeUrl, v2TypeUrl } = type
-  if (restName === undefined) return []
-  const v3 = { path: `/v3/discovery:${restName}`, typeUrl, generation: 'v3' as const, type }
-  if (v2TypeUrl === undefined) return [v3]
-  return [v3, { path: `/v2/discovery:${restName}`, typeUrl: v2TypeUrl, generation: 'v2' as const, type }]
 }
 
 /** No names: everything for the types of which that can be said (X-23, X-25). */

@@ -2,8 +2,7 @@
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
-import { RollcallError } from '../errors.ts'
-import { LISTEN_BACKLOG } from '../listen-backlog.ts'
+import { LISTEN_BACKLOG, listenError } from '../listening.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 
 export interface GrpcPortOptions {
@@ -58,7 +57,7 @@ export class GrpcPort {
   /** Resolves with the port, which is another one than asked for only for 0. Rejects with ROLLCALL_PORT_IN_USE. */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      const failed = (cause: Error): void => reject(bindError(cause, host, port))
+      const failed = (cause: Error): void => reject(listenError(cause, { protocol: 'gRPC', host, port }))
       this.#server.once('error', failed)
       this.#server.listen({ host, port, backlog: LISTEN_BACKLOG }, () => {
         this.#server.off('error', failed)
@@ -80,10 +79,4 @@ export class GrpcPort {
     await closed
     timer.cancel()
   }
-}
-
-function bindError(cause: NodeJS.ErrnoException, host: string, port: number): Error {
-  if (cause.code !== 'EADDRINUSE') return cause
-  const message = `the gRPC port ${port} of ${host} is already in use`
-  return new RollcallError('ROLLCALL_PORT_IN_USE', message, { field: '--grpc-port', value: port, cause })
 }

@@ -17,7 +17,8 @@ import { GrpcPort } from './grpc-port.ts'
 import { type CallReceiver, connect } from './grpc-transport.ts'
 import { type ClientStatus, NodeStatus, type NodeView } from './node-status.ts'
 import { streamingMethods } from './protos.ts'
-import { type SideService, SideServices } from './side-services.ts'
+import type { SideService } from './side-service.ts'
+import { SideServices } from './side-services.ts'
 import { SOTW } from './sotw-stream.ts'
 import {
   DEFAULT_LIMITS,

@@ -4,6 +4,7 @@
  */
 import type { RequestError } from './discovery-request.ts'
 import type { Resource } from './resource.ts'
+import type { Source } from './subscription-ports.ts'
 
 /** What a client said to the response that was outstanding. */
 export interface Verdict {
@@ -14,11 +15,12 @@ export interface Verdict {
   readonly error: RequestError | undefined
 }
 
-/** What the client was told last of one name. */
+/** What the client was told last of one name; told again, it is changed in place. */
 interface Told {
+  readonly name: string
   /** Undefined: that it does not exist. */
-  readonly version: string | undefined
-  readonly revision: number
+  version: string | undefined
+  revision: number
   /** The newest revision of the name that was ACKed; -1 for none. */
   ackedRevision: number
   state: 'sent' | 'accepted' | 'rejected'
@@ -27,7 +29,7 @@ interface Told {
 interface Outstanding {
   readonly nonce: string
   readonly version: string
-  readonly told: ReadonlyMap<string, Told>
+  readonly told: readonly Told[]
   floor: number | undefined
 }
 
@@ -95,18 +97,17 @@ export class Ledger {
   }
 
   /** Notes a response as outstanding. */
-  tell(telling: Telling, revisionOf: (name: string) => number): void {
+  tell(telling: Telling, source: Pick<Source, 'revisionOf'>): void {
     const { nonce, version, resources, removed, floor } = telling
-    const told = new Map<string, Told>()
-    const note = (name: string, toldVersion: string | undefined): void => {
-      const ackedRevision = this.#told.get(name)?.ackedRevision ?? -1
-      told.set(name, { version: toldVersion, revision: revisionOf(name), ackedRevision, state: 'sent' })
-    }
-    for (const resource of resources) note(resource.name, resource.version)
-    for (const name of removed) note(name, undefined)
+    const told: Told[] = []
+    for (const { name, version: each } of resources)
+      told.push(this.#note(name, each, source.revisionOf(name)))
+    for (const name of removed) told.push(this.#note(name, undefined, source.revisionOf(name)))
     // With the full state absence deletes.
-    if (floor !== undefined) this.#told.clear()
-    for (const [name, each] of told) this.#told.set(name, each)
+    if (floor !== undefined) {
+      this.#told.clear()
+      for (const each of told) this.#told.set(each.name, each)
+    }
     this.#outstanding = { nonce, version, told, floor }
     this.#lastNonce = nonce
   }
@@ -118,7 +119,7 @@ export class Ledger {
   settle(
     nonce: string,
     error: RequestError | undefined,
-    covers: (name: string) => boolean,
+    subscribed: { covers(name: string): boolean },
   ): Verdict | undefined {
     const outstanding = this.#outstanding
     if (!outstanding || nonce !== outstanding.nonce) return undefined
@@ -126,27 +127,30 @@ export class Ledger {
     this.#outstanding = undefined
     this.#isLastRejected = error !== undefined
     this.#hasRefused ||= this.#isLastRejected
-    for (const [name, each] of told) {
+    const names: string[] = []
+    for (const each of told) {
+      const { name } = each
+      names.push(name)
       each.state = error ? 'rejected' : 'accepted'
       if (error) continue
       each.ackedRevision = each.revision
       // Forgotten and covered again while it was under way: the client took it for the new subscription.
-      if (covers(name)) this.#told.set(name, each)
+      if (this.#told.get(name) !== each && subscribed.covers(name)) this.#told.set(name, each)
     }
     if (!error && floor !== undefined) this.#floor = floor
-    return { version, nonce, names: [...told.keys()], error }
+    return { version, nonce, names, error }
   }
 
   /** Waits for the outstanding response no longer; returns the names in it. An ACK of it comes too late. */
   abandon(): string[] {
-    const names = [...(this.#outstanding?.told.keys() ?? [])]
+    const names = this.#outstanding?.told.map(({ name }) => name) ?? []
     this.#outstanding = undefined
     return names
   }
 
   /** Notes what the client has from an earlier stream. */
   recall(name: string, version: string): void {
-    this.#told.set(name, { version, revision: -1, ackedRevision: -1, state: 'accepted' })
+    this.#told.set(name, { name, version, revision: -1, ackedRevision: -1, state: 'accepted' })
   }
 
   /** The name changed and changed back: an ACK of its content stands for the new revision. Says if there was one. */
@@ -172,5 +176,18 @@ export class Ledger {
   uncover(): void {
     this.#floor = -1
     if (this.#outstanding) this.#outstanding.floor = undefined
+  }
+
+  #note(name: string, version: string | undefined, revision: number): Told {
+    const known = this.#told.get(name)
+    if (!known) {
+      const told: Told = { name, version, revision, ackedRevision: -1, state: 'sent' }
+      this.#told.set(name, told)
+      return told
+    }
+    known.version = version
+    known.revision = revision
+    known.state = 'sent'
+    return known
   }
 }

@@ -7,8 +7,8 @@ import type { LinearCacheOptions } from './linear-cache-options.ts'
 import { LostWatcher, LostWatchers } from './lost-watchers.ts'
 import type { AckReport } from './node-status.ts'
 import { Renewals } from './renewals.ts'
-import { type Resource, versionOf } from './resource.ts'
-import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
+import type { Resource } from './resource.ts'
+import { everythingIn, type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
 import { Unacked } from './unacked.ts'
 import { WatchTable } from './watch-table.ts'
@@ -86,11 +86,7 @@ export class LinearCache implements ResourceCache {
   }
 
   all(): ResourceSet {
-    if (!this.#all) {
-      const names = [...this.#entries.keys()].sort()
-      const resources = names.flatMap(name => this.get(name) ?? []).filter(({ isOnDemand }) => !isOnDemand)
-      this.#all = { version: versionOf(resources), resources }
-    }
+    this.#all ??= everythingIn(this)
     return this.#all
   }
 
@@ -151,7 +147,8 @@ export class LinearCache implements ResourceCache {
   /**
    * Resolves with the report when every open subscription to the name has ACKed what the cache holds at the call,
    * or something newer; else at the deadline or when the signal aborts. Streams that their client ends stop
-   * counting, those that open meanwhile count too; see `lose` for those that break. WILDCARD: when every subscription has ACKed all that it covers.
+   * counting, those that open meanwhile count too; see `lose` for those that break. WILDCARD: when every
+   * subscription has ACKed all that it covers.
    */
   acked(name: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<AckReport> {
     const revision = name === WILDCARD ? 0 : this.revisionOf(name)

@@ -4,8 +4,8 @@
  */
 import type { LinearCache } from './linear-cache.ts'
 import type { LaggardState } from './node-status.ts'
-import { type Resource, versionOf } from './resource.ts'
-import type { ResourceCache, ResourceSet } from './resource-cache.ts'
+import type { Resource } from './resource.ts'
+import { everythingIn, type ResourceCache, type ResourceSet } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
 import type { Unacked } from './unacked.ts'
 import type { Watcher } from './watcher.ts'
@@ -44,9 +44,7 @@ export class MuxCache implements ResourceCache {
   all(): ResourceSet {
     const of = [this.#upper.all(), this.#lower.all()] as const
     if (this.#all?.of[0] !== of[0] || this.#all.of[1] !== of[1]) {
-      const all = [...this.names()].sort().flatMap(name => this.get(name) ?? [])
-      const resources = all.filter(({ isOnDemand }) => !isOnDemand)
-      this.#all = { of, set: { version: versionOf(resources), resources } }
+      this.#all = { of, set: everythingIn(this) }
     }
     return this.#all.set
   }

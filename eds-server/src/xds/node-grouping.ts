@@ -1,5 +1,5 @@
 /** Which group of nodes a client is in: the clients of one group are given the same resources. */
-import { WireReader } from './wire-reader.ts'
+import { textIn, WireReader } from './wire-reader.ts'
 
 /** Who a client says it is; any text, so it is only ever a map's key (F57). */
 export interface NodeIdentity {
@@ -53,12 +53,5 @@ function textInEntry(entry: Uint8Array, key: string): string | undefined {
     else if (reader.field === ENTRY.VALUE) value = reader.bytes()
     else reader.skip()
   }
-  if (!isWanted || !value) return undefined
-  const text = new WireReader(value)
-  let found: string | undefined
-  while (text.next()) {
-    if (text.field === STRING_VALUE) found = text.string()
-    else text.skip()
-  }
-  return found
+  return isWanted && value ? textIn(value, STRING_VALUE) : undefined
 }

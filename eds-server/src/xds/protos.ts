@@ -7,6 +7,7 @@ import {
   loadFileDescriptorSetFromBuffer,
   type MessageTypeDefinition,
   type PackageDefinition,
+  type ServiceDefinition,
 } from '@grpc/proto-loader'
 
 export const packageDefinition: PackageDefinition = loadFileDescriptorSetFromBuffer(
@@ -25,11 +26,17 @@ export function decoder(type: string): (bytes: Buffer) => object {
 
 /** Name and path of each streaming method of a service. Throws for a service that the descriptor set lacks. */
 export function streamingMethods(service: string): { name: string; path: string }[] {
+  return Object.entries(serviceDefinition(service)).flatMap(
+    ([name, { path, requestStream, responseStream }]) =>
+      requestStream && responseStream ? [{ name, path }] : [],
+  )
+}
+
+/** Throws for a service that the descriptor set lacks. */
+export function serviceDefinition(service: string): ServiceDefinition {
   const definition = packageDefinition[service]
   if (!definition || 'format' in definition) throw new Error(`no service ${service} in protos/xds.binpb`)
-  return Object.entries(definition).flatMap(([name, { path, requestStream, responseStream }]) =>
-    requestStream && responseStream ? [{ name, path }] : [],
-  )
+  return definition
 }
 
 function messageType(type: string): MessageTypeDefinition<object, object> {

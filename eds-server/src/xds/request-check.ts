@@ -32,7 +32,8 @@ export function meantType(requested: string, implied: string | undefined): strin
   if (implied && typeUrl !== implied) {
     throw new Refusal(STATUS.INVALID_ARGUMENT, `type_url is not that of this service, ${implied}`)
   }
-  return typeUrl
+  // Our own text where there is one: its hash is known, that of one just read is not.
+  return implied ?? typeUrl
 }
 
 /** A refusal may quote what was refused: of a response that holds a secret only the code is kept (F66). */

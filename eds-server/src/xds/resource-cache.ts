@@ -1,5 +1,5 @@
 /** What subscriptions, and all who read for clients, need of the resources of one type, whoever keeps them. */
-import type { Resource } from './resource.ts'
+import { type Resource, versionOf } from './resource.ts'
 import type { ResourceType } from './resource-type.ts'
 import type { Unacked } from './unacked.ts'
 import type { Watcher } from './watcher.ts'
@@ -21,6 +21,13 @@ export function collectionOf(name: string): string | undefined {
 export interface ResourceSet {
   readonly version: string
   readonly resources: readonly Resource[]
+}
+
+/** Every resource that is not only for those who ask for it by name, sorted by name. */
+export function everythingIn(cache: Pick<ResourceCache, 'names' | 'get'>): ResourceSet {
+  const all = [...cache.names()].sort().flatMap(name => cache.get(name) ?? [])
+  const resources = all.filter(({ isOnDemand }) => !isOnDemand)
+  return { version: versionOf(resources), resources }
 }
 
 export interface ResourceCache {

@@ -34,8 +34,8 @@ export interface ResourceType {
 
 export interface Awaited {
   readonly typeUrl: string
-  /** The name of the resource that the one in this `Any` waits for, if it waits for one. */
-  readonly nameOf: (any: Uint8Array) => string | undefined
+  /** The name of the resource that the one in this encoded message waits for, if it waits for one. */
+  readonly nameOf: (message: Uint8Array) => string | undefined
 }
 
 type Properties = Partial<Omit<ResourceType, 'typeUrl' | 'discoveryService'>>

@@ -19,6 +19,8 @@ export interface Resource {
   readonly isConfidential: boolean
   /** Only for clients that ask for it by name: those that ask for everything are not told of it. */
   readonly isOnDemand: boolean
+  /** The name of what a client waits for before it uses this one (X-33); undefined: nothing. */
+  readonly awaited: string | undefined
   /** How long a client keeps it without being told of it again (X-44). Undefined: for ever. */
   readonly ttlMs: number | undefined
 }
@@ -39,7 +41,8 @@ export function createResource(
 ): Resource {
   const any = Buffer.concat([stringField(1, type.typeUrl), bytesField(2, message)])
   const version = ttlMs === undefined ? digest(message) : digest(`${digest(message)} for ${ttlMs} ms`)
-  return { name, version, any, isConfidential, isOnDemand: type.isOnDemand(message), ttlMs }
+  const isOnDemand = type.isOnDemand(message)
+  return { name, version, any, isConfidential, isOnDemand, awaited: type.awaits?.nameOf(message), ttlMs }
 }
 
 /** The version of a set of resources, which does not depend on their order. One resource: its own version. */

@@ -1,40 +1,19 @@
 /**
- * What one client asks for again and again over REST, kept between its polls: so its silence can be told from its
- * acceptance. A poll that shows the version of the last answer is its ACK; one that goes on showing an older version
- * is taken for a NACK, since over REST a client that refuses says nothing.
+ * What one client asks for again and again over REST, kept between its polls: it is told of changes, counts among
+ * those whose ACKs are awaited, and is gone when it polls no more.
  */
-import type { Clock, Timer } from '../clock.ts'
+import { type Clock, pause, type Timer } from '../clock.ts'
 import type { CacheGroups, Caches, Member } from './cache-groups.ts'
 import type { RequestError } from './discovery-request.ts'
 import type { NodeIdentity } from './node-grouping.ts'
-import {
-  NACKED_NAMES,
-  type Nack,
-  type ObservedStream,
-  type PendingState,
-  type TypeStatus,
-  type TypeView,
-} from './node-status.ts'
-import { withheld } from './request-check.ts'
+import type { ObservedStream, PendingState, TypeStatus, TypeView } from './node-status.ts'
 import { type ResourceCache, type ResourceSet, WILDCARD } from './resource-cache.ts'
 import type { ResourceType } from './resource-type.ts'
+import { RestLedger } from './rest-ledger.ts'
 import type { Watcher } from './watcher.ts'
-
-interface Told {
-  readonly version: string
-  /** The revision of the cache that the answer was made from. */
-  revision: number
-  /** Polls since then that showed another version. */
-  misses: number
-  isAccepted: boolean
-  /** It holds a secret. */
-  readonly isConfidential: boolean
-}
 
 /** A client that does not poll for so long is gone. Longer than two polls of a client that asks every 5 s. */
 const IDLE_MS = 15_000
-/** A client may ask once more with what it had: its polls can cross our answer. */
-const MISSES_OF_A_NACK = 2
 
 export class RestSubscription implements Watcher, Member {
   #cache: ResourceCache
@@ -42,13 +21,12 @@ export class RestSubscription implements Watcher, Member {
   readonly #clock: Clock
   readonly #client: NodeIdentity
   readonly #names: readonly string[]
+  readonly #ledger: RestLedger
   readonly #isGone: () => void
-  readonly #waiting = new Set<() => void>()
+  /** One of each poll that waits for a change. */
+  readonly #waiting = new Set<AbortController>()
   #polls = 0
   #idle: Timer | undefined
-  #told: Told | undefined
-  #acked: { version: string; revision: number; at: string } | undefined
-  #nack: Nack | undefined
 
   constructor(options: {
     type: ResourceType
@@ -66,6 +44,7 @@ export class RestSubscription implements Watcher, Member {
     this.#clock = options.clock
     this.#client = client
     this.#names = options.names
+    this.#ledger = new RestLedger(options.names, () => options.clock.wallTime())
     this.#isGone = options.isGone
     for (const name of this.#names) this.#cache.watch(name, this)
   }
@@ -97,20 +76,7 @@ export class RestSubscription implements Watcher, Member {
   pollBegins(version: string, error: RequestError | undefined): void {
     this.#polls += 1
     this.#idle?.cancel()
-    const told = this.#told
-    if (!told) return
-    if (version === told.version) this.#accept(told)
-    else if (told.isAccepted) this.#startAnew()
-    else {
-      told.misses += 1
-      const suspicion = { code: 0, message: `suspected: asked again ${told.misses} times without it` }
-      const isRefusal = error !== undefined || told.misses >= MISSES_OF_A_NACK
-      if (isRefusal) {
-        const resources = this.#names.slice(0, NACKED_NAMES)
-        const said = error && told.isConfidential ? withheld(error) : error
-        this.#nack = { version: told.version, resources, ...(said ?? suspicion), at: this.#now() }
-      }
-    }
+    if (this.#ledger.polled(version, error)) this.#settled()
   }
 
   pollEnds(): void {
@@ -120,34 +86,20 @@ export class RestSubscription implements Watcher, Member {
 
   /** The client has the present version, even if this server never told it: after a restart, say. */
   hasCurrent(version: string): void {
-    if (this.#told?.version !== version) {
-      const { isConfidential } = this.#cache.type
-      this.#told = { version, revision: 0, misses: 0, isAccepted: false, isConfidential }
-    }
-    this.#told.revision = this.#cache.revision
-    this.#accept(this.#told)
+    this.#ledger.hasCurrent(version, this.#cache.revision, this.#cache.type.isConfidential)
+    this.#settled()
   }
 
-  tell({ version, resources }: ResourceSet): void {
-    const misses = this.#told?.version === version ? this.#told.misses : 0
-    const isConfidential = resources.some(resource => resource.isConfidential)
-    const { revision } = this.#cache
-    this.#told = { version, revision, misses, isAccepted: false, isConfidential }
+  tell(set: ResourceSet): void {
+    this.#ledger.tell(set, this.#cache.revision)
   }
 
   /** Resolves at the next change of a name, after `timeoutMs`, or when the signal aborts. */
-  nextChange(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      const done = (): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', done)
-        this.#waiting.delete(done)
-        resolve()
-      }
-      const timer = this.#clock.setTimer(timeoutMs, done)
-      signal.addEventListener('abort', done)
-      this.#waiting.add(done)
-    })
+  async nextChange(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const news = new AbortController()
+    this.#waiting.add(news)
+    await pause(this.#clock, timeoutMs, signal, news.signal)
+    this.#waiting.delete(news)
   }
 
   /** As operators see it. */
@@ -175,7 +127,7 @@ export class RestSubscription implements Watcher, Member {
   }
 
   changed(): void {
-    for (const wake of [...this.#waiting]) wake()
+    for (const news of this.#waiting) news.abort()
   }
 
   released(): void {
@@ -187,41 +139,29 @@ export class RestSubscription implements Watcher, Member {
   }
 
   ackedRevision(name: string): number {
-    const acked = this.#acked?.revision ?? -1
-    if (name !== WILDCARD) return acked
+    if (name !== WILDCARD) return this.#ledger.accepted?.revision ?? -1
     return this.#isSynced() ? Number.POSITIVE_INFINITY : -1
   }
 
   pendingState(): PendingState {
-    if (this.#nack) return 'NACKED'
-    return this.#told ? 'STALE' : 'NOT_SENT'
+    return this.#ledger.pendingState
   }
 
-  #accept(told: Told): void {
-    const { version, revision } = told
-    told.isAccepted = true
-    this.#nack = undefined
-    this.#acked = { version, revision, at: this.#now() }
+  #settled(): void {
     for (const name of this.#names) this.#cache.settled(name, this)
   }
 
-  /** It has accepted an answer and now has another version: it started again, or its configuration did. */
-  #startAnew(): void {
-    this.#told = undefined
-    this.#acked = undefined
-  }
-
   #view(typeUrl: string): TypeView {
-    const acked = this.#acked
+    const { accepted, nack } = this.#ledger
     return {
       typeUrl,
       protocol: 'rest',
       aggregated: false,
       state: this.#isSynced() ? 'SYNCED' : this.pendingState(),
-      version: acked?.version ?? '',
+      version: accepted?.version ?? '',
       names: this.#names.length,
-      ...(acked && { lastAckAt: acked.at }),
-      ...(this.#nack && { nack: this.#nack }),
+      ...(accepted && { lastAckAt: accepted.at }),
+      ...(nack && { nack }),
     }
   }
 
@@ -232,7 +172,7 @@ export class RestSubscription implements Watcher, Member {
     const resources = names.map(name => {
       const resource = this.#cache.get(name) ?? this.#cache.placeholder(name)
       const state = this.#hasNewest(name) ? 'SYNCED' : this.pendingState()
-      const nack = state === 'NACKED' ? this.#nack : undefined
+      const nack = state === 'NACKED' ? this.#ledger.nack : undefined
       return { name, resource, state, changedAt: resource && this.#cache.changedAt(name), nack } as const
     })
     return { typeUrl, protocol: 'rest', aggregated: false, resources }
@@ -243,12 +183,6 @@ export class RestSubscription implements Watcher, Member {
   }
 
   #hasNewest(name: string): boolean {
-    const acked = this.#acked?.revision
-    if (acked === undefined || this.#nack) return false
-    return acked >= (name === WILDCARD ? this.#cache.revision : this.#cache.revisionOf(name))
-  }
-
-  #now(): string {
-    return this.#clock.wallTime().toISOString()
+    return this.#ledger.has(name === WILDCARD ? this.#cache.revision : this.#cache.revisionOf(name))
   }
 }

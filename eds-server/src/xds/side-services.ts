@@ -3,13 +3,7 @@
  * through a bridge for each connection that has any.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
-import {
-  Server,
-  ServerCredentials,
-  type ServiceDefinition,
-  setLogger,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js'
+import { Server, ServerCredentials, setLogger } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from 'pino'
@@ -17,13 +11,7 @@ import { CallBridge } from './call-bridge.ts'
 import type { Connection } from './connection.ts'
 import { packageDefinition } from './protos.ts'
 import { SideCalls } from './side-calls.ts'
-
-/** A service beside discovery, visible by reflection. */
-export interface SideService {
-  readonly name: string
-  readonly definition: ServiceDefinition
-  readonly implementation: UntypedServiceImplementation
-}
+import type { SideService } from './side-service.ts'
 
 export interface SideServicesOptions {
   /** The names of the services of discovery, which health and reflection tell of. */

@@ -51,9 +51,9 @@ export class StreamWatches<Request extends CommonRequest> {
   wake(watch: Watch<Request>, response: Response): readonly string[] {
     const { awaits } = watch.cache.type
     if (!awaits) return []
-    const names = response.changed.flatMap(({ any }) => awaits.nameOf(any) ?? [])
-    const awaited = this.#byType.get(awaits.typeUrl)
-    for (const name of names) awaited?.subscription.resend(name)
+    const names = response.changed.flatMap(({ awaited }) => awaited ?? [])
+    const watchOfAwaited = this.#byType.get(awaits.typeUrl)
+    for (const name of names) watchOfAwaited?.subscription.resend(name)
     return names
   }
 

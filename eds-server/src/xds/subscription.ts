@@ -1,22 +1,21 @@
 /**
- * What one stream asked of one type, and what it must be told next: a state machine without I/O (xds-rules.md
- * 1.10). At most one response is un-ACKed; what changes meanwhile is kept as a set of dirty names, so that a slow
- * client costs no memory and a stale nonce loses nothing (X-18). The two forms of the protocol are its subclasses.
+ * What one stream must be told next of one type: a state machine without I/O (xds-rules.md 1.10). At most one
+ * response is un-ACKed; what changes meanwhile is kept as a set of dirty names, so that a slow client costs no memory
+ * and a stale nonce loses nothing (X-18). The two forms of the protocol are its subclasses.
  */
 import type { RequestError } from './discovery-request.ts'
 import type { Response } from './discovery-response.ts'
-import { Ledger, type Verdict } from './ledger.ts'
-import type { PendingState, ResourceState } from './node-status.ts'
+import type { Verdict } from './ledger.ts'
 import { type Resource, versionOf } from './resource.ts'
-import { collectionOf, isCollection, WILDCARD } from './resource-cache.ts'
+import { isCollection, WILDCARD } from './resource-cache.ts'
+import { Standing } from './standing.ts'
 import type { Interest, Plan, Source } from './subscription-ports.ts'
 
 /** gRPC clients take no message above 4 MiB: a response is cut between resources before that. */
 const RESPONSE_BYTES = 3 * 1024 * 1024
+const NONE: readonly never[] = []
 
-export abstract class Subscription<Request> {
-  protected source: Source
-  protected readonly ledger: Ledger = new Ledger()
+export abstract class Subscription<Request> extends Standing {
   protected readonly dirty: Set<string> = new Set()
   /** Dirty names that must be told even if the client has them at this version. */
   protected readonly forced: Set<string> = new Set()
@@ -25,11 +24,9 @@ export abstract class Subscription<Request> {
   /** A response is due even if it is empty. */
   protected owesAnswer = false
   readonly #interest: Interest
-  readonly #names = new Set<string>()
-  #isWildcard = false
 
   constructor(source: Source, interest: Interest) {
-    this.source = source
+    super(source)
     this.#interest = interest
   }
 
@@ -40,43 +37,14 @@ export abstract class Subscription<Request> {
   protected abstract plan(): Plan | undefined
   /** The version of the name that the client shows from an earlier stream; empty for none. */
   protected abstract shownVersion(name: string): string
-  /** What stands in for a subscribed name that does not exist. */
-  protected abstract substitute(name: string): Resource | undefined
   /** Lets the next response tell the time to live of the name again. */
   protected abstract renew(name: string): void
   /** Whether this form of the protocol can tell absence, and this client must be told it. */
   protected abstract tellsAbsence(isForced: boolean, toldVersion: string | undefined): boolean
 
-  /** Goes on with another source that holds the same at this moment, with the same revisions. */
-  move(source: Source): void {
-    this.source = source
-  }
-
-  get names(): ReadonlySet<string> {
-    return this.#names
-  }
-
-  get isWildcard(): boolean {
-    return this.#isWildcard
-  }
-
-  get isOutstanding(): boolean {
-    return this.ledger.isOutstanding
-  }
-
   /** Something is to be told that is not told yet. */
   get isBehind(): boolean {
     return this.dirty.size > 0 || this.owesAnswer || this.renewals.size > 0
-  }
-
-  get hasAccepted(): boolean {
-    return this.ledger.hasAccepted
-  }
-
-  covers(name: string): boolean {
-    if (this.#isWildcard || this.#names.has(name)) return true
-    const collection = collectionOf(name)
-    return collection !== undefined && this.#names.has(collection)
   }
 
   /** The resource changed, or came, or went. */
@@ -86,8 +54,7 @@ export abstract class Subscription<Request> {
 
   /** Tells the name again, although it did not change; but nothing that the client refused. */
   resend(name: string): void {
-    const resource = this.find(name) ?? this.substitute(name)
-    if (this.covers(name) && resource && !this.#refuses(name)) this.need(name)
+    if (this.covers(name) && this.current(name) && !this.refuses(name)) this.need(name)
   }
 
   /** The time to live of a resource that the client has is to be told again. */
@@ -110,24 +77,19 @@ export abstract class Subscription<Request> {
     // "I do not know yet" is silence, never an empty answer.
     if (this.source.isHeld(WILDCARD, this.shownVersion(WILDCARD))) return undefined
     // Never anything after the last unsubscribe.
-    if (!this.#isWildcard && this.#names.size === 0) this.owesAnswer = false
+    if (!this.isWildcard && this.names.size === 0) this.owesAnswer = false
     const plan = this.plan()
     if (!plan) return undefined
-    const { resources, removed, renewed = [], unresolved = [], set, floor } = plan
+    const { resources, removed, renewed = NONE, unresolved = NONE, set, floor } = plan
     const told = renewed.length === 0 ? resources : [...resources, ...renewed]
     const absent = unresolved.length === 0 ? removed : [...removed, ...unresolved]
     const version = set?.version ?? versionOf(told)
-    const changed = resources.filter(resource => this.ledger.versionOf(resource.name) !== resource.version)
+    const changed = this.source.type.awaits ? this.#newAmong(resources) : NONE
     const telling = { nonce, version, resources: told, removed: absent, floor }
-    this.ledger.tell(telling, name => this.source.revisionOf(name))
+    this.ledger.tell(telling, this.source)
     this.owesAnswer = false
     const isTimed = this.#interest.takesTtl && resources.some(({ ttlMs }) => ttlMs !== undefined)
     return { nonce, version, resources, isTimed, renewed, removed, unresolved, changed, set }
-  }
-
-  /** The client refused a resource as it is now. */
-  get refusesAny(): boolean {
-    return this.ledger.hasRefused && Array.from(this.ledger.names()).some(name => this.#refuses(name))
   }
 
   /** Everything was told, and accepted. */
@@ -141,40 +103,14 @@ export abstract class Subscription<Request> {
     return this.ledger.ackedRevision(name)
   }
 
-  /** Every resource that is subscribed or that the client may still have, each once. */
-  *states(): Generator<ResourceState> {
-    const covered = Array.from(this.source.names()).filter(name => this.covers(name) && this.find(name))
-    for (const name of new Set([...covered, ...this.#names, ...this.ledger.names()])) {
-      const resource = this.find(name) ?? this.substitute(name)
-      const isSynced = this.ledger.isAccepted(name) && this.ledger.versionOf(name) === resource?.version
-      yield { name, resource, state: isSynced ? 'SYNCED' : this.pendingState(name) }
-    }
-  }
-
-  /** Where a name stands that the client has not ACKed as it is now. */
-  pendingState(name: string): PendingState {
-    if (name === WILDCARD) return this.refusesAny ? 'NACKED' : 'STALE'
-    if (this.#refuses(name)) return 'NACKED'
-    const isTold = this.tellsFullState ? this.ledger.lastNonce !== '' : this.ledger.isKnown(name)
-    return isTold ? 'STALE' : 'NOT_SENT'
-  }
-
-  /** The resource as far as this client is to have it. */
-  protected find(name: string): Resource | undefined {
-    const resource = this.source.get(name)
-    return resource?.isOnDemand && !this.#names.has(name) ? undefined : resource
-  }
-
   protected subscribe(name: string): void {
     this.ledger.uncover()
+    const isNew = this.ask(name)
     if (name !== WILDCARD) {
-      const isNew = !this.#names.has(name)
-      this.#names.add(name)
       // Before it is watched: whoever waits for all ACKs must see that one more is due.
-      for (const each of this.#membersOf(name)) this.need(each)
+      for (const each of this.membersOf(name)) this.need(each)
       if (isNew) this.#interest.watch(name)
-    } else if (!this.#isWildcard) {
-      this.#isWildcard = true
+    } else if (isNew) {
       this.#interest.watch(WILDCARD)
       for (const each of this.source.names()) if (this.find(each)) this.need(each)
     }
@@ -182,15 +118,10 @@ export abstract class Subscription<Request> {
 
   /** Ends the interest in the name, or by WILDCARD in all that is not named; false if there was none. */
   protected unsubscribe(name: string): boolean {
-    if (name === WILDCARD) {
-      if (!this.#isWildcard) return false
-      this.#isWildcard = false
-      this.#forgetAllUncovered()
-    } else {
-      if (!this.#names.delete(name)) return false
-      if (isCollection(name)) this.#forgetAllUncovered()
-      this.#forgetUncovered(name)
-    }
+    if (!this.unask(name)) return false
+    const isOne = name !== WILDCARD && !isCollection(name)
+    const left = isOne ? [name] : [name, ...this.ledger.names(), ...this.dirty]
+    for (const each of left) this.#forgetUncovered(each)
     this.#interest.unwatch(name)
     return true
   }
@@ -198,11 +129,6 @@ export abstract class Subscription<Request> {
   protected need(name: string): void {
     this.dirty.add(name)
     this.forced.add(name)
-  }
-
-  /** Whether each response is all that is subscribed. */
-  protected get tellsFullState(): boolean {
-    return false
   }
 
   /** Takes the dirty names apart into what to send, what to tell as absent and what the client knows already. */
@@ -232,9 +158,13 @@ export abstract class Subscription<Request> {
     return count === 0 && !this.owesAnswer ? undefined : { resources, renewed, removed, unresolved }
   }
 
+  #newAmong(resources: readonly Resource[]): Resource[] {
+    return resources.filter(({ name, version }) => this.ledger.versionOf(name) !== version)
+  }
+
   /** Of those that are due: what still is as the client has it, and is not about to be told anyhow. */
   #takeRenewals(told: readonly Resource[]): readonly Resource[] {
-    if (this.renewals.size === 0) return []
+    if (this.renewals.size === 0) return NONE
     const names = new Set(told.map(({ name }) => name))
     const renewed = Array.from(this.renewals).flatMap(name => {
       const isDue = !names.has(name) && this.covers(name) && !this.differs(name)
@@ -244,13 +174,8 @@ export abstract class Subscription<Request> {
     return renewed
   }
 
-  /** Whether the client was told something else of the name than what is true now. */
-  protected differs(name: string): boolean {
-    return this.ledger.versionOf(name) !== this.find(name)?.version
-  }
-
   protected settle(nonce: string, error: RequestError | undefined): Verdict | undefined {
-    const verdict = this.ledger.settle(nonce, error, name => this.covers(name))
+    const verdict = this.ledger.settle(nonce, error, this)
     if (!verdict || error) return verdict
     // What went while nothing covered it was marked by nobody.
     for (const name of verdict.names) if (this.differs(name)) this.changed(name)
@@ -268,24 +193,6 @@ export abstract class Subscription<Request> {
   /** The same for the full state. */
   protected renewAll(): void {
     if (this.ledger.renewAll(this.source.revision)) this.#interest.settled(WILDCARD)
-  }
-
-  /** The resources of a collection; of an empty one, and of any other name, the name itself. */
-  #membersOf(name: string): string[] {
-    if (!isCollection(name)) return [name]
-    const members = Array.from(this.source.names()).filter(each => collectionOf(each) === name)
-    return members.length > 0 ? members : [name]
-  }
-
-  #refuses(name: string): boolean {
-    if (!this.ledger.isRejected(name)) return false
-    const current = this.find(name) ?? this.substitute(name)
-    // That something is gone has no content that could be refused.
-    return current !== undefined && this.ledger.versionOf(name) === current.version
-  }
-
-  #forgetAllUncovered(): void {
-    for (const each of [...this.ledger.names(), ...this.dirty]) this.#forgetUncovered(each)
   }
 
   #forgetUncovered(name: string): void {

@@ -92,3 +92,14 @@ export class WireReader {
     return new MalformedMessage(what, this.#offset)
   }
 }
+
+/** The text in this field of a message, the last where there are several; undefined if none. Throws MalformedMessage. */
+export function textIn(message: Uint8Array, field: number): string | undefined {
+  const reader = new WireReader(message)
+  let text: string | undefined
+  while (reader.next()) {
+    if (reader.field === field) text = reader.string()
+    else reader.skip()
+  }
+  return text
+}

@@ -39,6 +39,8 @@ export class XdsStream<Request extends CommonRequest>
   #leaveGroup: (() => void) | undefined
   #sent = 0
   #isWritable = true
+  /** Something may be due that waits for the client to take what was written. */
+  #isHeldBack = false
   #isClosed = false
   #isAdmitted = false
   #leaveQueue: (() => void) | undefined
@@ -122,6 +124,9 @@ export class XdsStream<Request extends CommonRequest>
   drained(): void {
     this.#isWritable = true
     this.#stallGuard.taken()
+    // Most often nothing was held back: then the stream is left in peace, a thousand of them at each change.
+    if (!this.#isHeldBack) return
+    this.#isHeldBack = false
     this.flush()
   }
 
@@ -178,7 +183,11 @@ export class XdsStream<Request extends CommonRequest>
 
   #sendDue(): void {
     for (const watch of this.#watches.ordered) {
-      if (!this.#isWritable || this.#isClosed) return
+      if (this.#isClosed) return
+      if (!this.#isWritable) {
+        this.#isHeldBack = true
+        return
+      }
       if (this.#mustWait(watch)) continue
       const response = watch.respond(String(this.#sent + 1))
       if (!response) continue

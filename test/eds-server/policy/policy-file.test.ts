@@ -26,7 +26,7 @@ const REFUSALS: readonly [text: string, reason: RegExp][] = [
   ['services: [{match: "*", routes: [{listeners: [x]}]}]', /there is no listener "x"/],
   ['services: [{match: "*", routes: [{subset: {a: b}}]}]', /subset: its keys are not among the subsets/],
   ['[', /is not YAML/],
-  ['services: &a [*a]', /has aliases|is not/],
+  ['services: &a [*a]', /is not a plain map: it has aliases/],
   ['null', /\/: is not a policy/],
 ]
 
