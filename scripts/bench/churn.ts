@@ -10,6 +10,7 @@ interface ChurnRound {
   readonly pushesPerStream: number
   readonly bytesPerStream: number
   readonly residentBytes: number
+  readonly heapBytes: number
   readonly replyP99Ms: number
 }
 
@@ -33,6 +34,7 @@ const FIGURES: readonly (readonly [key: keyof ChurnRound, name: string, unit: st
   ['pushesPerStream', 'pushes to a stream', '/s', 1],
   ['cpuShare', 'CPU', '% of a core', 100],
   ['residentBytes', 'resident', 'MiB', 2 ** -20],
+  ['heapBytes', 'heap in use', 'MiB', 2 ** -20],
   ['replyP99Ms', 'HTTP reply p99', 'ms', 1],
 ]
 

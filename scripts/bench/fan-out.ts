@@ -1,7 +1,9 @@
 /** One change of one endpoint, until the last of N streams has ACKed: server CPU and time. And how both grow. */
+import type { Job } from './generator.ts'
 import type { Bench, FanOutSize } from './profile.ts'
 import { number } from './report.ts'
-import { type Cache, sideBySide } from './side-by-side.ts'
+import type { Cache } from './servers.ts'
+import { sideBySide } from './side-by-side.ts'
 import { exponent, quantile } from './stats.ts'
 
 export interface FanOutResult {
@@ -31,6 +33,11 @@ export function warmUp(streams: number, endpoints: number): number {
   return Math.min(200, Math.max(5, Math.round(changes)))
 }
 
+export function fanOutJob({ profile }: Bench, { streams, endpoints, mode }: FanOutSize): Job {
+  const [changes, warmup] = [profile.changes, warmUp(streams, endpoints)]
+  return { part: 'fan-out', streams, endpoints, mode, changes, warmup }
+}
+
 interface Measured {
   readonly size: FanOutSize
   readonly result: FanOutResult
@@ -46,12 +53,7 @@ async function one(bench: Bench, size: FanOutSize): Promise<FanOutResult> {
   const { streams, endpoints, mode, hasNode = false } = size
   const caches: Cache[] = ['linear', 'snapshot']
   const [ours, ...theirs] = await sideBySide<FanOutResult>(bench, caches, {
-    part: 'fan-out',
-    streams,
-    endpoints,
-    mode,
-    changes: bench.profile.changes,
-    warmup: warmUp(streams, endpoints),
+    ...fanOutJob(bench, size),
     ...(hasNode ? { nodeBytes: NODE_BYTES, nodeInAcks: true } : {}),
   })
   if (!ours) throw new Error('no result')

@@ -21,19 +21,19 @@ export interface Profile {
   readonly name: string
   readonly fanOut: readonly FanOutSize[]
   readonly changes: number
-  readonly latency: {
-    readonly endpoints: readonly number[]
-    readonly changes: number
-    readonly rounds: number
-  }
+  readonly latency: { readonly changes: number; readonly rounds: number }
   readonly churn: readonly Churn[]
   readonly heartbeats: {
     readonly instances: readonly number[]
     readonly seconds: number
     readonly rounds: number
   }
-  readonly instances: readonly number[]
+  /** Sizes of the registry beyond 10,000, and sizes when each registration is on disk. */
+  readonly instances: { readonly inMemory: readonly number[]; readonly onDisk: readonly number[] }
   readonly idleStreams: number
+  /** Through a real Envoy: instances that are added, and registrations that it polls for, by each way of polling. */
+  readonly firstRequests: number
+  readonly polledRegistrations: number
   readonly restSeconds: number
 }
 
@@ -49,17 +49,18 @@ const sizes = (mode: 'sotw' | 'delta', ...pairs: [streams: number, endpoints: nu
 const QUICK: Profile = {
   name: 'quick',
   fanOut: [
-    ...sizes('sotw', [1, 10], [100, 10], [1000, 10], [1000, 1000]),
-    ...sizes('delta', [1000, 1000]),
+    ...sizes('sotw', [100, 10], [1000, 10], [1000, 1000]),
     { streams: 1000, endpoints: 10, mode: 'sotw', hasNode: true },
   ],
   changes: 5,
-  latency: { endpoints: [10, 1000], changes: 100, rounds: 3 },
+  latency: { changes: 60, rounds: 3 },
   churn: [{ rate: 1000, streams: 100, seconds: 4, rounds: 1 }],
-  heartbeats: { instances: [10, 10_000], seconds: 2, rounds: 1 },
-  instances: [],
+  heartbeats: { instances: [10, 10_000], seconds: 1.5, rounds: 1 },
+  instances: { inMemory: [], onDisk: [10_000] },
   idleStreams: 500,
-  restSeconds: 3,
+  firstRequests: 100,
+  polledRegistrations: 2,
+  restSeconds: 2,
 }
 
 const FULL: Profile = {
@@ -73,14 +74,16 @@ const FULL: Profile = {
     { streams: 1000, endpoints: 10, mode: 'delta', hasNode: true },
   ],
   changes: 7,
-  latency: { endpoints: [10, 1000], changes: 200, rounds: 5 },
+  latency: { changes: 200, rounds: 5 },
   churn: [
     { rate: 1000, streams: 100, seconds: 10, rounds: 2 },
     { rate: 100, streams: 1000, seconds: 10, rounds: 2 },
   ],
   heartbeats: { instances: [10, 1000, 10_000, 100_000], seconds: 4, rounds: 2 },
-  instances: [100_000, 1_000_000],
+  instances: { inMemory: [100_000, 1_000_000], onDisk: [10_000, 100_000] },
   idleStreams: 2000,
+  firstRequests: 300,
+  polledRegistrations: 40,
   restSeconds: 10,
 }
 

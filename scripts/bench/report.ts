@@ -13,7 +13,9 @@ export interface Row {
   readonly isMet: boolean | undefined
 }
 
-/** A figure of ours beside the same of a peer, sample by sample; less is better. */
+export type Goal = { readonly atLeast: number } | { readonly atMost: number }
+
+/** A figure of one server, of Rollcall unless `what` says another, beside the same of a peer, sample by sample; less is better. */
 export interface Comparison {
   readonly what: string
   readonly unit: string
@@ -47,8 +49,8 @@ export class Report {
     })
   }
 
-  /** A figure of ours alone; `atLeast` is its goal. */
-  figure(what: string, samples: readonly number[], unit: string, atLeast?: number): void {
+  /** A figure of Rollcall alone; its goal is for the median. */
+  figure(what: string, samples: readonly number[], unit: string, goal?: Goal): void {
     const figure = spread(samples)
     this.#add({
       what,
@@ -56,8 +58,8 @@ export class Report {
       peer: '',
       theirs: '',
       ratio: '',
-      goal: atLeast === undefined ? '' : `≥ ${number(atLeast)}`,
-      isMet: atLeast === undefined ? undefined : figure.median >= atLeast,
+      goal: goal ? goalText(goal) : '',
+      isMet: goal && ('atLeast' in goal ? figure.median >= goal.atLeast : figure.median <= goal.atMost),
     })
   }
 
@@ -66,7 +68,7 @@ export class Report {
       const verdict = isMet === undefined ? '' : isMet ? 'met' : '**missed**'
       return `| ${[part, what, ours, peer, theirs, ratio, goal, verdict].join(' | ')} |`
     })
-    const head = '| part | what | Rollcall | peer | its figure | ratio: min, median, max | goal | |'
+    const head = '| part | what | figure | peer | its figure | ratio: min, median, max | goal | |'
     return [head, '| --- | --- | --- | --- | --- | --- | --- | --- |', ...table].join('\n')
   }
 
@@ -77,6 +79,10 @@ export class Report {
     const beside = peer ? `  ${peer} ${theirs}  ratio ${ratio}` : ''
     console.log(`${what.padEnd(62)} ${ours}${beside}${verdict}`)
   }
+}
+
+function goalText(goal: Goal): string {
+  return 'atLeast' in goal ? `≥ ${number(goal.atLeast)}` : `≤ ${number(goal.atMost)}`
 }
 
 function text({ min, median, max }: Spread): string {

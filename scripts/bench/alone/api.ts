@@ -17,13 +17,13 @@ export class Api {
     this.agent = new Agent({ connections, pipelining: 1 })
   }
 
-  /** Registers instance `index` of the service at an address of its own. */
-  async register(service: string, index: number, weight = 1): Promise<Lease> {
+  /** Registers instance `index` of the service at an address of its own, where by default nobody listens. */
+  async register(service: string, index: number, weight = 1, port = 8000): Promise<Lease> {
     const { statusCode, body } = await request(`${this.#origin}/v1/services/${service}/instances/i${index}`, {
       method: 'PUT',
       dispatcher: this.agent,
       headers: { 'content-type': 'application/json', 'rollcall-lease-secret': secretOf(index) },
-      body: JSON.stringify({ address: addressOf(index), port: 8000, weight, ttlMs: 3_600_000 }),
+      body: JSON.stringify({ address: addressOf(index), port, weight, ttlMs: 3_600_000 }),
     })
     if (statusCode >= 300) throw new Error(`register: ${statusCode} ${await body.text()}`)
     return (await body.json()) as Lease
@@ -41,17 +41,14 @@ export class Api {
   }
 
   async heartbeat(lease: Lease): Promise<void> {
-    const path = `/v1/services/${lease.service}/instances/${lease.instanceId}/heartbeat`
-    const { statusCode, body } = await request(this.#origin + path, {
-      method: 'PUT',
-      dispatcher: this.agent,
-      headers: {
-        'rollcall-lease-secret': lease.leaseSecret,
-        'rollcall-incarnation': `${lease.incarnation}`,
-      },
-    })
-    await body.dump()
+    const statusCode = await this.#call('PUT', lease, '/heartbeat')
     if (statusCode !== 204) throw new Error(`heartbeat: ${statusCode}`)
+  }
+
+  /** Resolves when no client has the instance any more. */
+  async deregister(lease: Lease): Promise<void> {
+    const statusCode = await this.#call('DELETE', lease, '?wait=acked')
+    if (statusCode !== 200) throw new Error(`deregister: ${statusCode}`)
   }
 
   async heartbeatMany(leases: readonly Lease[]): Promise<void> {
@@ -71,13 +68,25 @@ export class Api {
   close(): Promise<void> {
     return this.agent.close()
   }
+
+  /** Calls a path of the lease's instance as its holder. */
+  async #call(method: 'PUT' | 'DELETE', lease: Lease, path: string): Promise<number> {
+    const instance = `${this.#origin}/v1/services/${lease.service}/instances/${lease.instanceId}`
+    const headers = {
+      'rollcall-lease-secret': lease.leaseSecret,
+      'rollcall-incarnation': `${lease.incarnation}`,
+    }
+    const { statusCode, body } = await request(instance + path, { method, dispatcher: this.agent, headers })
+    await body.dump()
+    return statusCode
+  }
 }
 
 function secretOf(index: number): string {
   return `bench-${index}`.padEnd(43, '0')
 }
 
-/** Addresses of 127.0.0.0/8 that nobody ever connects to. */
-function addressOf(index: number): string {
+/** Addresses of 127.0.0.0/8. */
+export function addressOf(index: number): string {
   return `127.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
 }

@@ -10,10 +10,10 @@ const CHANGES = 10
 
 export async function fanOut(): Promise<void> {
   for (const endpoints of [10, 1000]) {
-    const server = await startServer()
+    const server = await startServer({ collects: true })
     const api = new Api(server.httpPort)
     await api.registerMany('bench', endpoints)
-    const idleBytes = server.residentBytes()
+    const idleBytes = await server.keptBytes()
     const waitAll = await openStreams(server.grpcPort)
     await waitAll.first
     const last: number[] = []
@@ -29,7 +29,7 @@ export async function fanOut(): Promise<void> {
     }
     const figures = `last stream p50 ${quantile(last, 0.5).toFixed(1)} ms, server CPU p50 ${quantile(cpu, 0.5)} ms a change`
     line(`fan-out, ${STREAMS} streams x ${endpoints} endpoints`, figures)
-    const perStream = (server.residentBytes() - idleBytes) / STREAMS / 1024
+    const perStream = ((await server.keptBytes()) - idleBytes) / STREAMS / 1024
     line(
       `memory of ${STREAMS} streams`,
       `${perStream.toFixed(1)} KiB a stream (resident, after ${CHANGES} changes)`,

@@ -1,10 +1,14 @@
 /** Figures of Rollcall alone, with a load generator in Node: for machines without Go. */
+
+import { firstRequests } from '../envoy/first-request.ts'
+import { line, milliseconds } from '../stats.ts'
 import { fanOut } from './fan-out.ts'
 import { heartbeats } from './heartbeats.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 
-const PARTS = { latency, 'fan-out': fanOut, heartbeats, memory }
+const INSTANCES = 100
+const PARTS = { latency, 'first request': firstRequest, 'fan-out': fanOut, heartbeats, memory }
 
 /** Runs the parts whose name holds `wanted`. */
 export async function measureAlone(wanted: string): Promise<void> {
@@ -13,4 +17,8 @@ export async function measureAlone(wanted: string): Promise<void> {
     console.log(`\n${name}`)
     await run()
   }
+}
+
+async function firstRequest(): Promise<void> {
+  line('registration to first request answered', milliseconds(await firstRequests(INSTANCES)))
 }

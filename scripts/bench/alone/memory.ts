@@ -1,25 +1,21 @@
 /** Resident memory of the server with 100,000 instances of 1,000 services, over that of the empty server. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { startServer } from '../servers.ts'
 import { line } from '../stats.ts'
 import { Api } from './api.ts'
 
 const SERVICES = 1000
 const PER_SERVICE = 100
-const REST_MS = 20_000
 
 export async function memory(): Promise<void> {
-  const server = await startServer()
+  const server = await startServer({ collects: true })
   const api = new Api(server.httpPort, 32)
-  const emptyBytes = server.residentBytes()
+  const emptyBytes = await server.keptBytes()
   const startedAt = performance.now()
   for (let service = 0; service < SERVICES; service++) await api.registerMany(`bench-${service}`, PER_SERVICE)
   const seconds = (performance.now() - startedAt) / 1000
   const count = SERVICES * PER_SERVICE
   const busyBytes = server.residentBytes()
-  // The garbage of the registrations is collected once the process is idle.
-  await delay(REST_MS)
-  const bytes = server.residentBytes()
+  const bytes = await server.keptBytes()
   line(
     `${count} instances`,
     `${mebibytes(bytes)} resident in all (${mebibytes(busyBytes)} while registering)`,

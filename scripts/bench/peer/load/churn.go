@@ -20,6 +20,7 @@ type churnRound struct {
 	PushesPerS     float64 `json:"pushesPerStream"` // a second
 	BytesPerS      float64 `json:"bytesPerStream"`  // a second
 	ResidentBytes  int64   `json:"residentBytes"`
+	HeapBytes      int64   `json:"heapBytes"`
 	ReplyP99Ms     float64 `json:"replyP99Ms"`
 }
 
@@ -94,7 +95,8 @@ func churnOnce(t *target, c *crowd, probes []*probe, j job) churnRound {
 	elapsed := time.Since(start)
 	cpuShare := float64(cpu(t.Pid)-cpuBefore) / float64(elapsed)
 	bytes, total := c.bytes()-bytesBefore, c.total.Load()-totalBefore
-	figures := churnRound{CPUShare: cpuShare, ResidentBytes: resident(t.Pid), ReplyP99Ms: quantile(replies, 0.99)}
+	figures := churnRound{CPUShare: cpuShare, ResidentBytes: resident(t.Pid), HeapBytes: t.heap()}
+	figures.ReplyP99Ms = quantile(replies, 0.99)
 	figures.BytesPerS = float64(bytes) / float64(j.Streams) / elapsed.Seconds()
 	figures.PushesPerS = float64(total) / float64(j.Streams) / elapsed.Seconds()
 	var staleness []float64

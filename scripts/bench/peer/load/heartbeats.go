@@ -1,4 +1,5 @@
-// Heartbeats: one request each over 64 connections, or batches over 8, for some seconds; requests are made before.
+// Heartbeats: one request each over 64 connections, or batches over 8, for some seconds: as many as the server takes,
+// or so many a second, spread evenly. Requests are made before.
 package main
 
 import (
@@ -10,9 +11,10 @@ import (
 type heartbeatResult struct {
 	Name      string `json:"name"`
 	Instances int    `json:"instances"`
-	// Heartbeats a second by the wall clock, and of server CPU time.
+	// Heartbeats a second by the wall clock, and of server CPU time; and the CPU time in a second.
 	PerSecond float64 `json:"perSecond"`
 	PerCPUS   float64 `json:"perCpuSecond"`
+	CPUShare  float64 `json:"cpuShare"`
 	P50Ms     float64 `json:"p50Ms"`
 	P99Ms     float64 `json:"p99Ms"`
 }
@@ -20,25 +22,18 @@ type heartbeatResult struct {
 func heartbeats(j job) any {
 	var results []heartbeatResult
 	for _, t := range j.Targets {
-		leases := t.registerAll("beats", j.Endpoints)
-		var requests [][]byte
+		requests := t.heartbeats(t.registerAll("beats", j.Endpoints), j.Batch)
 		callers, each := 64, 1
 		if j.Batch > 0 {
 			callers, each = 8, j.Batch
-			for from := 0; from+j.Batch <= len(leases); from += j.Batch {
-				requests = append(requests, t.batch(leases[from:from+j.Batch]))
-			}
-		} else {
-			for _, l := range leases {
-				requests = append(requests, t.heartbeat(l))
-			}
 		}
-		beat(t, requests, callers, min(j.Seconds, 1.5))
+		beat(t, requests, callers, 0, min(j.Seconds, 1.5))
 		for range j.Rounds {
-			calls, elapsed, used, samples := beat(t, requests, callers, j.Seconds)
+			settle(t.Pid)
+			calls, elapsed, used, samples := beat(t, requests, callers, float64(j.Rate)/float64(each), j.Seconds)
 			beats := float64(calls * int64(each))
 			results = append(results, heartbeatResult{
-				t.Name, j.Endpoints, beats / elapsed.Seconds(), beats / used.Seconds(),
+				t.Name, j.Endpoints, beats / elapsed.Seconds(), beats / used.Seconds(), used.Seconds() / elapsed.Seconds(),
 				quantile(samples, 0.5), quantile(samples, 0.99),
 			})
 		}
@@ -46,8 +41,23 @@ func heartbeats(j job) any {
 	return results
 }
 
-func beat(t *target, requests [][]byte, callers int, seconds float64) (int64, time.Duration, time.Duration, []float64) {
-	var next atomic.Int64
+// heartbeats are requests for all leases, `batch` in each; 0: one request each.
+func (t *target) heartbeats(leases []lease, batch int) (requests [][]byte) {
+	if batch == 0 {
+		for _, l := range leases {
+			requests = append(requests, t.heartbeat(l))
+		}
+		return requests
+	}
+	for from := 0; from+batch <= len(leases); from += batch {
+		requests = append(requests, t.batch(leases[from:from+batch]))
+	}
+	return requests
+}
+
+// beat sends the requests round and round: `rate` a second, or as fast as they are answered where it is 0.
+func beat(t *target, requests [][]byte, callers int, rate, seconds float64) (int64, time.Duration, time.Duration, []float64) {
+	var next, calls atomic.Int64
 	var lock sync.Mutex
 	var all []float64
 	before, start := cpu(t.Pid), time.Now()
@@ -56,16 +66,22 @@ func beat(t *target, requests [][]byte, callers int, seconds float64) (int64, ti
 		caller := dial(t.HTTPPort)
 		defer caller.conn.Close()
 		var samples []float64
-		for at := time.Now(); at.Before(until); {
-			request := requests[int(next.Add(1)-1)%len(requests)]
-			caller.call(request)
-			now := time.Now()
-			samples = append(samples, milliseconds(now.Sub(at)))
-			at = now
+		for {
+			turn := next.Add(1) - 1
+			if rate > 0 {
+				time.Sleep(time.Until(start.Add(time.Duration(float64(turn) / rate * float64(time.Second)))))
+			}
+			at := time.Now()
+			if !at.Before(until) {
+				break
+			}
+			caller.call(requests[int(turn)%len(requests)])
+			calls.Add(1)
+			samples = append(samples, milliseconds(time.Since(at)))
 		}
 		lock.Lock()
 		defer lock.Unlock()
 		all = append(all, samples...)
 	})
-	return next.Load(), time.Since(start), cpu(t.Pid) - before, all
+	return calls.Load(), time.Since(start), cpu(t.Pid) - before, all
 }

@@ -52,10 +52,10 @@ func secretOf(index int) string {
 	return secret + strings.Repeat("0", 43-len(secret))
 }
 
-// registerAll registers instances 0 to count-1 of a service over 16 connections.
+// registerAll registers instances 0 to count-1 of a service over 64 connections.
 func (t *target) registerAll(service string, count int) []lease {
 	leases := make([]lease, count)
-	const callers = 16
+	const callers = 64
 	together(callers, func(i int) {
 		caller := dial(t.HTTPPort)
 		defer caller.conn.Close()

@@ -1,6 +1,7 @@
 // The peer: a small EDS server on go-control-plane, with its snapshot or its linear cache. It starts with
 // -services x -endpoints endpoints in memory; `PUT /weight?service=&index=&weight=` changes one of them, and is
-// answered when the cache has taken the change. One JSON line on stdout says that it is ready, and where.
+// answered when the cache has taken the change. `GET /metrics` says what its heap has, SIGWINCH collects garbage. One JSON
+// line on stdout says that it is ready, and where.
 package main
 
 import (
@@ -48,7 +49,11 @@ func main() {
 	grpcListener := listen()
 	httpListener := listen()
 	go func() { log.Fatal(grpcServer.Serve(grpcListener)) }()
-	go func() { log.Fatal(http.Serve(httpListener, weights(assignments, update))) }()
+	mux := http.NewServeMux()
+	mux.Handle("/weight", weights(assignments, update))
+	mux.HandleFunc("/metrics", heap)
+	go func() { log.Fatal(http.Serve(httpListener, mux)) }()
+	go collectWhenAsked()
 	fmt.Printf("{\"msg\":\"ready\",\"grpcPort\":%d,\"httpPort\":%d}\n", port(grpcListener), port(httpListener))
 
 	stop := make(chan os.Signal, 1)
