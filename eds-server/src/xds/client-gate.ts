@@ -25,7 +25,7 @@ export class ClientGate {
   readonly #streams = new Set<GatedStream>()
   readonly #isEmpty: () => void
   /** Endpoints that clusters wait for, and whether they were told since. */
-  readonly #expected = new Map<string, 'due' | 'told'>()
+  #expected: Map<string, 'due' | 'told'> | undefined
   #expectedUntil = Number.NEGATIVE_INFINITY
   #closedSince: number | undefined
   #timer: Timer | undefined
@@ -49,18 +49,20 @@ export class ClientGate {
 
   /** Clusters were sent that can be used when these endpoints are accepted. */
   expect(names: readonly string[]): void {
+    if (names.length === 0) return
+    this.#expected ??= new Map()
     for (const name of names) this.#expected.set(name, 'due')
-    if (names.length > 0) this.#expectedUntil = this.#clock.now() + EXPECTED_MS
+    this.#expectedUntil = this.#clock.now() + EXPECTED_MS
   }
 
   /** Endpoints were sent. */
   told(name: string): void {
-    if (this.#expected.has(name)) this.#expected.set(name, 'told')
+    if (this.#expected?.has(name)) this.#expected.set(name, 'told')
   }
 
   /** Endpoints were accepted, or refused: what was sent before the clusters does not count. */
   answered(name: string): void {
-    if (this.#expected.get(name) === 'told') this.#expected.delete(name)
+    if (this.#expected?.get(name) === 'told') this.#expected.delete(name)
   }
 
   /** Asked by a stream that has something to hold back. */
@@ -88,7 +90,7 @@ export class ClientGate {
   #mustWait(): boolean {
     const now = this.#clock.now()
     if (this.#isMaking()) return now < (this.#closedSince ?? now) + LONGEST_MS
-    return this.#expected.size > 0 && now < this.#expectedUntil
+    return this.#expected !== undefined && this.#expected.size > 0 && now < this.#expectedUntil
   }
 
   #setTimer(closedSince: number): Timer {

@@ -42,7 +42,7 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
   }
 
   protected renew(name: string): void {
-    this.renewals.add(name)
+    this.renewals = (this.renewals ?? new Set()).add(name)
   }
 
   protected tellsAbsence(isForced: boolean, toldVersion: string | undefined): boolean {
@@ -62,8 +62,7 @@ export class DeltaSubscription extends Subscription<DeltaDiscoveryRequest> {
       if (!this.covers(name)) continue
       this.#initialVersions.set(name, version)
       this.ledger.recall(name, version)
-      this.dirty.add(name)
-      if (this.source.get(name)) this.forced.delete(name)
+      this.dirty.set(name, this.source.get(name) === undefined && this.dirty.get(name) === true)
       // Its time has been running since it was told on the stream before.
       this.renewalDue(name)
     }

@@ -83,10 +83,9 @@ export class SotwSubscription extends Subscription<DiscoveryRequest> {
   }
 
   #fullState(): Plan | undefined {
-    const isDue = this.owesAnswer || Array.from(this.dirty).some(name => this.differs(name))
+    const isDue = this.owesAnswer || Array.from(this.dirty.keys()).some(name => this.differs(name))
     // Every dirty name is in the full state that follows, or the client has it already.
     this.dirty.clear()
-    this.forced.clear()
     if (!isDue) {
       this.renewAll()
       return undefined

@@ -12,7 +12,6 @@ import { Watch, type WatchOwner } from './watch.ts'
 export class StreamWatches<Request extends CommonRequest> {
   readonly #protocol: Protocol<Request>
   readonly #owner: WatchOwner
-  readonly #byType = new Map<string, Watch<Request>>()
   #ordered: readonly Watch<Request>[] = []
 
   constructor(protocol: Protocol<Request>, owner: WatchOwner) {
@@ -26,12 +25,12 @@ export class StreamWatches<Request extends CommonRequest> {
 
   /** The watch of the cache's type, opened where it is the first request of it. */
   of(cache: ResourceCache): Watch<Request> {
-    return this.#byType.get(cache.type.typeUrl) ?? this.#open(cache)
+    return this.#find(cache.type.typeUrl) ?? this.#open(cache)
   }
 
   /** Clusters are to be sent, or were sent and not answered. That there are none is nothing to wait for (F18). */
   get isMaking(): boolean {
-    const watch = this.#byType.get(CLUSTER.typeUrl)
+    const watch = this.#find(CLUSTER.typeUrl)
     if (!watch) return false
     const { cache, subscription } = watch
     return subscription.isOutstanding || (subscription.isBehind && cache.all().resources.length > 0)
@@ -52,7 +51,7 @@ export class StreamWatches<Request extends CommonRequest> {
     const { awaits } = watch.cache.type
     if (!awaits) return []
     const names = response.changed.flatMap(({ awaited }) => awaited ?? [])
-    const watchOfAwaited = this.#byType.get(awaits.typeUrl)
+    const watchOfAwaited = this.#find(awaits.typeUrl)
     for (const name of names) watchOfAwaited?.subscription.resend(name)
     return names
   }
@@ -71,12 +70,18 @@ export class StreamWatches<Request extends CommonRequest> {
     return this.#ordered.map(watch => watch.view(this.#protocol.name, aggregated))
   }
 
+  /** There are ten types at most, and most streams have one. */
+  #find(typeUrl: string): Watch<Request> | undefined {
+    for (const watch of this.#ordered) if (watch.cache.type.typeUrl === typeUrl) return watch
+    return undefined
+  }
+
   #open(cache: ResourceCache): Watch<Request> {
     const watch = new Watch<Request>(cache, this.#owner, (source, interest) =>
       this.#protocol.subscribe(source, interest),
     )
-    this.#byType.set(cache.type.typeUrl, watch)
-    this.#ordered = RESOURCE_TYPES.flatMap(({ typeUrl }) => this.#byType.get(typeUrl) ?? [])
+    const watches = [...this.#ordered, watch]
+    this.#ordered = RESOURCE_TYPES.flatMap(type => watches.filter(each => each.cache.type === type))
     return watch
   }
 }

@@ -16,11 +16,10 @@ const RESPONSE_BYTES = 3 * 1024 * 1024
 const NONE: readonly never[] = []
 
 export abstract class Subscription<Request> extends Standing {
-  protected readonly dirty: Set<string> = new Set()
-  /** Dirty names that must be told even if the client has them at this version. */
-  protected readonly forced: Set<string> = new Set()
-  /** Names whose time to live is due to be told, without the resource. */
-  protected readonly renewals: Set<string> = new Set()
+  /** By dirty name: whether it must be told even if the client has it at this version. */
+  protected readonly dirty: Map<string, boolean> = new Map()
+  /** Names whose time to live is due to be told, without the resource; few streams ever have one. */
+  protected renewals: Set<string> | undefined
   /** A response is due even if it is empty. */
   protected owesAnswer = false
   readonly #interest: Interest
@@ -44,12 +43,12 @@ export abstract class Subscription<Request> extends Standing {
 
   /** Something is to be told that is not told yet. */
   get isBehind(): boolean {
-    return this.dirty.size > 0 || this.owesAnswer || this.renewals.size > 0
+    return this.dirty.size > 0 || this.owesAnswer || this.renewals !== undefined
   }
 
   /** The resource changed, or came, or went. */
   changed(name: string): void {
-    if (this.covers(name)) this.dirty.add(name)
+    if (this.covers(name) && !this.dirty.has(name)) this.dirty.set(name, false)
   }
 
   /** Tells the name again, although it did not change; but nothing that the client refused. */
@@ -120,15 +119,14 @@ export abstract class Subscription<Request> extends Standing {
   protected unsubscribe(name: string): boolean {
     if (!this.unask(name)) return false
     const isOne = name !== WILDCARD && !isCollection(name)
-    const left = isOne ? [name] : [name, ...this.ledger.names(), ...this.dirty]
+    const left = isOne ? [name] : [name, ...this.ledger.names(), ...this.dirty.keys()]
     for (const each of left) this.#forgetUncovered(each)
     this.#interest.unwatch(name)
     return true
   }
 
   protected need(name: string): void {
-    this.dirty.add(name)
-    this.forced.add(name)
+    this.dirty.set(name, true)
   }
 
   /** Takes the dirty names apart into what to send, what to tell as absent and what the client knows already. */
@@ -137,9 +135,8 @@ export abstract class Subscription<Request> extends Standing {
     const removed: string[] = []
     const unresolved: string[] = []
     let bytes = 0
-    for (const name of this.dirty) {
+    for (const [name, isForced] of this.dirty) {
       if (this.source.isHeld(name, this.shownVersion(name))) continue
-      const isForced = this.forced.has(name)
       const resource = this.find(name) ?? (isForced ? this.substitute(name) : undefined)
       if (resource && (isForced || this.differs(name))) {
         bytes += resource.any.length
@@ -151,7 +148,6 @@ export abstract class Subscription<Request> extends Standing {
         else removed.push(name)
       } else this.#confirm(name)
       this.dirty.delete(name)
-      this.forced.delete(name)
     }
     const renewed = this.#takeRenewals(resources)
     const count = resources.length + removed.length + unresolved.length + renewed.length
@@ -164,13 +160,13 @@ export abstract class Subscription<Request> extends Standing {
 
   /** Of those that are due: what still is as the client has it, and is not about to be told anyhow. */
   #takeRenewals(told: readonly Resource[]): readonly Resource[] {
-    if (this.renewals.size === 0) return NONE
+    if (!this.renewals) return NONE
     const names = new Set(told.map(({ name }) => name))
     const renewed = Array.from(this.renewals).flatMap(name => {
       const isDue = !names.has(name) && this.covers(name) && !this.differs(name)
       return isDue ? (this.find(name) ?? []) : []
     })
-    this.renewals.clear()
+    this.renewals = undefined
     return renewed
   }
 
@@ -199,6 +195,5 @@ export abstract class Subscription<Request> extends Standing {
     if (this.covers(name)) return
     this.ledger.forget(name)
     this.dirty.delete(name)
-    this.forced.delete(name)
   }
 }

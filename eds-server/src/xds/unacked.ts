@@ -32,6 +32,8 @@ export class Unacked {
   }
 
   delete(client: Unacknowledged): void {
+    // Asked at every ACK, and most often there is nobody.
+    if (this.#dueAt.size === 0) return
     if (!this.#dueAt.delete(client) || this.#dueAt.size > 0) return
     this.#timer?.cancel()
     this.#timer = undefined

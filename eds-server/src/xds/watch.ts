@@ -31,7 +31,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
   /** The last answer was one, which is not taken back yet. */
   #nack: Nack | undefined
   /** The answer that refused each resource; those of one response share it. */
-  readonly #nacks = new Map<string, Nack>()
+  #nacks: Map<string, Nack> | undefined
   /** The outstanding response holds a secret. */
   #isConfidential = false
 
@@ -84,7 +84,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
     const at = this.#owner.wallTime()
     if (!verdict.error) {
       this.#nack = undefined
-      for (const name of verdict.names) this.#nacks.delete(name)
+      for (const name of verdict.names) this.#nacks?.delete(name)
       this.#ackedVersion = verdict.version
       this.#lastAckAt = at
       return verdict
@@ -92,6 +92,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
     const error = this.#isConfidential ? withheld(verdict.error) : verdict.error
     const resources = verdict.names.slice(0, NACKED_NAMES)
     this.#nack = { version: verdict.version, resources, ...error, at: at.toISOString() }
+    this.#nacks ??= new Map()
     for (const name of verdict.names) this.#nacks.set(name, this.#nack)
     // What is not subscribed any more is nobody's concern, and would be kept for ever.
     for (const name of this.#nacks.keys()) if (!this.subscription.covers(name)) this.#nacks.delete(name)
@@ -137,7 +138,7 @@ export class Watch<Request extends CommonRequest> implements Watcher, Interest, 
     const resources = Array.from(this.subscription.states(), each => ({
       ...each,
       changedAt: each.resource && this.#cache.changedAt(each.name),
-      nack: each.state === 'NACKED' ? this.#nacks.get(each.name) : undefined,
+      nack: each.state === 'NACKED' ? this.#nacks?.get(each.name) : undefined,
     }))
     return { typeUrl: this.cache.type.typeUrl, protocol, aggregated, resources }
   }
