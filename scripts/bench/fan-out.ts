@@ -29,7 +29,7 @@ const GOALS: readonly (FanOutSize & { readonly cache: Cache; readonly goal: numb
 
 /** Changes before the measured ones, for the compilers: enough responses, and not so many bytes that it takes minutes. */
 export function warmUp(streams: number, endpoints: number): number {
-  const changes = Math.min(20_000 / streams, 50_000_000 / (streams * endpoints))
+  const changes = Math.min(60_000 / streams, 100_000_000 / (streams * endpoints))
   return Math.min(200, Math.max(5, Math.round(changes)))
 }
 

@@ -18,8 +18,11 @@ export interface Expiring {
 }
 
 const SLOT_MS = 100
-/** Later than this by the clock is a stall and not a busy moment. */
-const STALL_MS = 1000
+/**
+ * Later than this by the clock is a stall. Less is a busy moment, and none of those may add up to leases that never
+ * end; more is what a lease of one second, the shortest, does not survive together with a heartbeat's interval.
+ */
+const STALL_MS = 200
 
 export class ExpiryWheel<Entry extends Expiring> {
   readonly #clock: Clock

@@ -115,6 +115,19 @@ test('F08 F09: time in which the process stood still is given to every lease', (
   assert.deepEqual(events(), ['lapsed one'])
 })
 
+test('F09: a stall shorter than the shortest lease is given to it, too: its heartbeats wait unread', () => {
+  const { clock, registry, events } = world()
+  registry.register(record(), { secret: SECRET, ttlMs: 1000 })
+  clock.advance(400)
+  events()
+  clock.stall(900)
+  assert.deepEqual(events(), [])
+  clock.advance(300)
+  assert.deepEqual(events(), [])
+  clock.advance(600)
+  assert.deepEqual(events(), ['lapsed one'])
+})
+
 test('F10: a wall clock that jumps moves no deadline', () => {
   for (const jumpMs of [3_600_000, -3_600_000]) {
     const { clock, registry, events } = world()
