@@ -22,7 +22,7 @@ type heartbeatResult struct {
 func heartbeats(j job) any {
 	var results []heartbeatResult
 	for _, t := range j.Targets {
-		requests := t.heartbeats(t.registerAll("beats", j.Endpoints), j.Batch)
+		requests := t.heartbeats(t.registerServices(j.Endpoints), j.Batch)
 		callers, each := 64, 1
 		if j.Batch > 0 {
 			callers, each = 8, j.Batch
@@ -39,6 +39,15 @@ func heartbeats(j job) any {
 		}
 	}
 	return results
+}
+
+// registerServices registers so many instances, of services of 10,000: a service has a limit.
+func (t *target) registerServices(count int) (leases []lease) {
+	const perService = 10_000
+	for from := 0; from < count; from += perService {
+		leases = append(leases, t.registerAll(serviceOf(from/perService), min(perService, count-from))...)
+	}
+	return leases
 }
 
 // heartbeats are requests for all leases, `batch` in each; 0: one request each.
