@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command: options in, exit code out. 0 after a graceful stop, 1 for a failed start, 2 for a wrong option. */
 import closeWithGrace from 'close-with-grace'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { asksForHelp, HELP, parseConfig } from './config.ts'
 import { RollcallError } from './errors.ts'
 import { startServer } from './server.ts'
@@ -15,7 +15,7 @@ async function main(argv: readonly string[]): Promise<void> {
     return
   }
   const config = parseConfig(argv, process.env)
-  const logger = pino({ level: config.logLevel })
+  const logger = pino({ level: config.logLevel }, pino.destination({ minLength: 1 }))
   const server = await startServer(config, logger)
   const { grpcPort, httpPort } = server
   logger.info({ grpcPort, httpPort, host: config.host }, 'ready')
@@ -24,7 +24,13 @@ async function main(argv: readonly string[]): Promise<void> {
     else logger.info({ signal }, 'stopping')
     await server.stop()
     logger.info('stopped')
+    await flushed(logger)
   })
+}
+
+/** Resolves also when nobody reads the log any more; unnoticed until the exit, pino would try again for ever. */
+function flushed(logger: Logger): Promise<void> {
+  return new Promise(resolve => logger.flush(() => resolve()))
 }
 
 try {

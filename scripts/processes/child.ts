@@ -117,6 +117,12 @@ export class Child implements AsyncDisposable {
       .join('\n')
   }
 
+  /** Reads its output no longer: to the process it is a broken pipe. */
+  deafen(): void {
+    this.#process.stdout?.destroy()
+    this.#process.stderr?.destroy()
+  }
+
   signal(signal: NodeJS.Signals): void {
     if (this.running) this.#process.kill(signal)
   }

@@ -63,6 +63,15 @@ describe('the eds-server command', () => {
     }),
   )
 
+  test(
+    'stops on SIGTERM with exit code 0 when nobody reads its log any more',
+    inWorld(async world => {
+      const registry = await world.startRegistry()
+      registry.child.deafen()
+      assert.deepEqual(await registry.child.stop('SIGTERM'), { code: 0, signal: null })
+    }),
+  )
+
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(
       `stops on ${signal} with exit code 0 under a connected Envoy, which keeps serving`,
