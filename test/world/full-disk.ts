@@ -1,6 +1,6 @@
 /**
- * A server that cannot write for a while: its files may not grow (EFBIG), which any user can arrange; and its disk is
- * full (ENOSPC), which takes a file system of its own and so the right to mount one.
+ * A server that cannot write for a while: its disk is full, which takes a file system of its own and so the right to
+ * mount one; without that right, its files may not grow (EFBIG).
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -20,14 +20,14 @@ interface Disk {
 }
 
 export async function fullDisk(world: World, test: TestContext): Promise<void> {
-  await onDisk(world, limitedIn(join(world.folder, 'limited')))
   const folder = join(world.folder, 'disk')
   mkdirSync(folder)
-  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder], { encoding: 'utf8' })
+  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder], { encoding: 'utf8' })
   if (mount.status !== 0) {
     test.diagnostic(
-      `played with a limit on file sizes only, no file system can be mounted: ${mount.stderr.trim()}`,
+      `played with a limit on file sizes, no file system can be mounted: ${mount.stderr.trim()}`,
     )
+    await onDisk(world, limitedIn(join(world.folder, 'limited')))
     return
   }
   try {

@@ -6,7 +6,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import { RollcallError } from '../errors.ts'
 import type { Instance } from './instance.ts'
-import type { LmdbFile } from './lmdb-file.ts'
+import { assertRoom, type LmdbFile } from './lmdb-file.ts'
 import { writeGeneration } from './previous-generation.ts'
 import type { Store, StoredInstance, StoredState } from './store.ts'
 import { encodeInstance, encodeTombstone } from './stored-form.ts'
@@ -93,7 +93,7 @@ export class DurableStore implements Store {
   }
 
   flushed(): Promise<void> | undefined {
-    if (this.#unsaved.isEmpty) return undefined
+    if (this.#unsaved.size === 0) return undefined
     // Whoever waits is told soon: the pause between two tries is for nobody's sake.
     if (this.#trouble !== undefined) this.#reschedule()
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }))
@@ -136,6 +136,7 @@ export class DurableStore implements Store {
     const waiters = this.#waiters
     this.#waiters = []
     try {
+      assertRoom(this.#options.directory, this.#unsaved.size)
       this.#unsaved.write(this.#options.file, this.#lastIncarnation)
     } catch (cause) {
       const reason = `registrations cannot be written to disk: ${(cause as Error).message}`

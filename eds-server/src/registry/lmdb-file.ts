@@ -4,7 +4,7 @@
  * by [service, id], `services`, `meta` (format, incarnation). Files of earlier versions have no tombstones.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, renameSync, statSync } from 'node:fs'
+import { existsSync, renameSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { unavailable } from './data-dir.ts'
@@ -25,6 +25,9 @@ const NAME = 'registrations.mdb'
 /** Two meta pages: a file that has less was cut. */
 const BYTES_MIN = 8192
 const CHECK_MS = 60_000
+/** Left free for a transaction: the pages that lead to what it changes, and those that each change takes. */
+const ROOM_BYTES = 1024 * 1024
+const CHANGE_BYTES = 4096
 
 export function filePath(directory: string): string {
   return join(directory, NAME)
@@ -57,6 +60,17 @@ export function setAside(directory: string, at: Date): string {
   const aside = `${filePath(directory)}.damaged-${at.toISOString().replaceAll(':', '')}`
   renameSync(filePath(directory), aside)
   return aside
+}
+
+/**
+ * Throws where a transaction of so many changes could fill the disk (F26). LMDB itself is not to find out: lmdb 3.5.6
+ * writes its report of a page that could not be written beyond the end of a buffer, which can end the process.
+ */
+export function assertRoom(directory: string, changes: number): void {
+  const { bavail, bsize } = statfsSync(directory)
+  const needed = ROOM_BYTES + changes * CHANGE_BYTES
+  if (bavail * bsize >= needed) return
+  throw new Error(`the disk has ${bavail * bsize} bytes left, and ${changes} changes may take ${needed}`)
 }
 
 export function openFile(directory: string): LmdbFile {

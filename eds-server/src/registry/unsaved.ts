@@ -18,8 +18,8 @@ export class Unsaved {
   /** True: known; false: forgotten. */
   readonly #services = new Map<string, boolean>()
 
-  get isEmpty(): boolean {
-    return this.#named.instances.size + this.#named.tombstones.size + this.#services.size === 0
+  get size(): number {
+    return this.#named.instances.size + this.#named.tombstones.size + this.#services.size
   }
 
   change(
