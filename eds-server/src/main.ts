@@ -15,6 +15,7 @@ async function main(argv: readonly string[]): Promise<void> {
     return
   }
   const config = parseConfig(argv, process.env)
+  // Written at once all the same; but with 0, the default, flush() waits for nothing.
   const logger = pino({ level: config.logLevel }, pino.destination({ minLength: 1 }))
   const server = await startServer(config, logger)
   const { grpcPort, httpPort } = server

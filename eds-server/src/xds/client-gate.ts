@@ -90,7 +90,7 @@ export class ClientGate {
   #mustWait(): boolean {
     const now = this.#clock.now()
     if (this.#isMaking()) return now < (this.#closedSince ?? now) + LONGEST_MS
-    return this.#expected !== undefined && this.#expected.size > 0 && now < this.#expectedUntil
+    return (this.#expected?.size ?? 0) > 0 && now < this.#expectedUntil
   }
 
   #setTimer(closedSince: number): Timer {

@@ -1,5 +1,6 @@
 /** The few calls of the HTTP API that the benchmarks make. */
 import { Agent, request } from 'undici'
+import { addressOf } from '../address.ts'
 
 export interface Lease {
   readonly service: string
@@ -84,9 +85,4 @@ export class Api {
 
 function secretOf(index: number): string {
   return `bench-${index}`.padEnd(43, '0')
-}
-
-/** Addresses of 127.0.0.0/8. */
-export function addressOf(index: number): string {
-  return `127.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
 }

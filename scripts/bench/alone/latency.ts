@@ -1,13 +1,12 @@
 /** From the moment an HTTP registration is sent to the last byte of the DiscoveryResponse that shows it. */
 
+import { WARM_UP_CHANGES } from '../latency.ts'
 import { startServer } from '../servers.ts'
 import { line, milliseconds } from '../stats.ts'
 import { Api } from './api.ts'
 import { BenchStream, type Received } from './xds-client.ts'
 
 const CHANGES = 300
-/** V8 goes on optimising for some thousands of changes. */
-const WARM_UP_CHANGES = 2000
 
 export async function latency(): Promise<void> {
   for (const endpoints of [10, 1000]) {

@@ -3,6 +3,7 @@
  * load generator changes, has a weight that can be patched in. About as many bytes as Rollcall and the peer send.
  */
 import { bytesField, stringField, uintField } from '../../../eds-server/src/xds/wire.ts'
+import { addressOf } from '../address.ts'
 
 const TYPE_URL = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment'
 const HEALTHY = 1
@@ -48,10 +49,9 @@ function discoveryResponse(endpoints: number): Buffer {
   ])
 }
 
-/** An LbEndpoint at the address that the load generator expects for the index. */
+/** An LbEndpoint at the address of the index. */
 function host(index: number, hasWeight: boolean): Buffer {
-  const text = `127.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`
-  const socketAddress = Buffer.concat([stringField(2, text), uintField(3, 8000)])
+  const socketAddress = Buffer.concat([stringField(2, addressOf(index)), uintField(3, 8000)])
   const endpoint = bytesField(1, bytesField(1, socketAddress))
   const weight = hasWeight ? bytesField(4, Buffer.concat([Buffer.from([8]), MARK])) : Buffer.alloc(0)
   return Buffer.concat([bytesField(1, endpoint), uintField(2, HEALTHY), weight])
